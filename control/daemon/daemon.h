@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The program: what it holds while it runs, and the steps from a file to a running dataplane.
+// Control thread only.
+
+#pragma once
+
+#include "control/config/config.h"
+#include "control/pool/pool.h"
+#include "control/rpc/rpc.h"
+
+#include "postern/dataplane.h"
+
+#include <event2/event.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct listen_ids;
+struct reload;
+
+struct daemon {
+	const char *program;
+	char *file; // absolute path of the configuration
+	struct event_base *base;
+	struct config *config; // the one that runs
+	struct listen_ids *ids;
+	struct pool_set *pools;
+	struct postern_dataplane *dp;
+	const struct postern_snapshot *snapshot; // the newest; the dataplane's
+	struct rpc_server *rpc;
+	struct rpc_context context;
+	struct reload *reload; // under way; NULL: none
+	struct event *signals[3];
+	struct event *tick; // frees old snapshots
+};
+
+// startup.c: looks whether this machine can run the configuration: CPUs, permissions, devices.
+// Logs each obstacle with what to type and returns how many there are.
+unsigned startup_check(const struct config *config);
+
+// ids.c: ids of listening endpoints, stable by service name, address and port. NULL when memory is
+// refused.
+struct listen_ids *listen_ids_new(void);
+void listen_ids_free(struct listen_ids *ids);
+// The id of an endpoint, a new one if it has none yet; -ENOSPC when none is free, -ENOMEM.
+int listen_ids_get(struct listen_ids *ids, const char *service, const struct postern_endpoint *at);
+// Forgets endpoints that the snapshot does not name and that no session uses any more.
+void listen_ids_sweep(struct listen_ids *ids, const struct postern_snapshot *snapshot,
+	const struct postern_dataplane *dp);
+
+// snapshot.c: what the dataplane is told for a configuration and its pools. NULL when memory or
+// ids have run out.
+struct postern_snapshot *snapshot_build(
+	const struct config *config, const struct pool_set *pools, struct listen_ids *ids);
+
+// reload.c: reads the file again and adopts it; `done` is called once. The configuration that runs
+// stays in force if anything is wrong with the new one.
+void reload_start(struct daemon *d,
+	void (*done)(void *user, int status, uint64_t epoch, const struct config_errors *errors),
+	void *user);
+// Ends one that is under way, at shutdown.
+void reload_cancel(struct daemon *d);

@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// postern: arguments, start, the event loop, stop.
+
+#include "control/daemon/daemon.h"
+
+#include "postern/log.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+LOG_SUBSYSTEM("daemon");
+
+#define DEFAULT_FILE "/etc/postern/postern.yaml"
+
+// Snapshots that nobody sees any more wait so long at most.
+#define TICK_SECONDS 1
+
+enum {
+	EXIT_USAGE = 2
+};
+
+static void usage(FILE *to)
+{
+	fprintf(to,
+		"usage: postern [-c FILE] [--check | --reference]\n"
+		"\n"
+		"  -c, --config FILE  configuration (default %s)\n"
+		"  --check            read and check the file, say every mistake in it, and stop\n"
+		"  --reference        print the reference of all configuration keys, and stop\n"
+		"  -V, --version      print the version, and stop\n"
+		"  -h, --help         print this, and stop\n"
+		"\n"
+		"SIGHUP reads the file again; SIGTERM and SIGINT end postern.\n"
+		"posternctl talks to it while it runs.\n",
+		DEFAULT_FILE);
+}
+
+static uint64_t wall_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+static void on_stop(evutil_socket_t number, short what, void *user)
+{
+	struct daemon *d = user;
+
+	(void)what;
+	LOG(NOTICE, "%s: stopping", number == SIGTERM ? "SIGTERM" : "SIGINT");
+	event_base_loopbreak(d->base);
+}
+
+static void hangup_done(void *user, int status, uint64_t epoch, const struct config_errors *errors)
+{
+	// Who sends a signal reads the log, where reload.c has said everything.
+	(void)user;
+	(void)status;
+	(void)epoch;
+	(void)errors;
+}
+
+static void on_hangup(evutil_socket_t number, short what, void *user)
+{
+	(void)number;
+	(void)what;
+	LOG(NOTICE, "SIGHUP: reading the configuration again");
+	reload_start(user, hangup_done, NULL);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *user)
+{
+	struct daemon *d = user;
+
+	(void)fd;
+	(void)what;
+	postern_dataplane_reclaim(d->dp);
+}
+
+static const struct config *running_config(void *daemon)
+{
+	return ((struct daemon *)daemon)->config;
+}
+
+static const struct postern_snapshot *running_snapshot(void *daemon)
+{
+	return ((struct daemon *)daemon)->snapshot;
+}
+
+static void rpc_reload(void *daemon,
+	void (*done)(void *user, int status, uint64_t epoch, const struct config_errors *errors),
+	void *user)
+{
+	reload_start(daemon, done, user);
+}
+
+static void member_changed(void *user, const struct pool_member *member)
+{
+	// The pool has written the health word and the log line; nothing here depends on it yet.
+	(void)user;
+	(void)member;
+}
+
+static int start_dataplane(struct daemon *d, char *why, size_t size)
+{
+	const struct config *c = d->config;
+	const struct postern_start start = {
+		.program = d->program,
+		.worker_cpu = c->dataplane.workers.items[0],
+		.huge_pages = (enum postern_huge_pages)c->dataplane.huge_pages,
+		.memory_mb = c->dataplane.memory_mb,
+		.buffers = c->dataplane.buffers,
+		.sessions = c->dataplane.sessions,
+		.busy_poll = c->dataplane.busy_poll,
+		.eal = c->dataplane.eal.items,
+		.n_eal = (unsigned)c->dataplane.eal.count,
+	};
+	struct postern_snapshot *s = snapshot_build(c, d->pools, d->ids);
+
+	if (s == NULL) {
+		snprintf(why, size, "out of memory");
+		return -ENOMEM;
+	}
+	const int rc = postern_dataplane_start(&start, s, &d->dp, why, size);
+
+	if (rc == 0)
+		d->snapshot = s;
+	return rc;
+}
+
+static int start_signals(struct daemon *d)
+{
+	const struct timeval second = {.tv_sec = TICK_SECONDS};
+
+	signal(SIGPIPE, SIG_IGN);
+	d->signals[0] = evsignal_new(d->base, SIGTERM, on_stop, d);
+	d->signals[1] = evsignal_new(d->base, SIGINT, on_stop, d);
+	d->signals[2] = evsignal_new(d->base, SIGHUP, on_hangup, d);
+	d->tick = event_new(d->base, -1, EV_PERSIST, on_tick, d);
+	if (d->tick == NULL || event_add(d->tick, &second) < 0)
+		return -ENOMEM;
+	for (unsigned i = 0; i < 3; i++)
+		if (d->signals[i] == NULL || event_add(d->signals[i], NULL) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+static int start_rpc(struct daemon *d, char *why, size_t size)
+{
+	const int rc = rpc_server_new(d->base, d->config->postern.control_socket,
+		d->config->postern.control_group, &d->rpc, why, size);
+
+	if (rc < 0)
+		return rc;
+	d->context = (struct rpc_context){
+		.server = d->rpc,
+		.pools = d->pools,
+		.dp = d->dp,
+		.started_wall_us = wall_us(),
+		.daemon = d,
+		.config = running_config,
+		.snapshot = running_snapshot,
+		.reload = rpc_reload,
+	};
+	rpc_methods_add(&d->context);
+	return 0;
+}
+
+static int start(struct daemon *d, char *why, size_t size)
+{
+	const struct pool_callbacks callbacks = {.changed = member_changed, .user = d};
+	int rc;
+
+	snprintf(why, size, "out of memory");
+	d->base = event_base_new();
+	d->ids = listen_ids_new();
+	if (d->base == NULL || d->ids == NULL)
+		return -ENOMEM;
+	d->pools = pool_set_new(d->base, &callbacks);
+	if (d->pools == NULL)
+		return -ENOMEM;
+	rc = pool_set_apply(d->pools, d->config, why, size);
+	if (rc < 0)
+		return rc;
+	rc = start_dataplane(d, why, size);
+	if (rc < 0)
+		return rc;
+	pool_set_attach(d->pools, d->dp);
+	rc = start_signals(d);
+	if (rc < 0)
+		return rc;
+	return start_rpc(d, why, size);
+}
+
+static void stop(struct daemon *d)
+{
+	reload_cancel(d);
+	rpc_server_free(d->rpc);
+	for (unsigned i = 0; i < 3; i++)
+		if (d->signals[i] != NULL)
+			event_free(d->signals[i]);
+	if (d->tick != NULL)
+		event_free(d->tick);
+	pool_set_free(d->pools);
+	postern_dataplane_stop(d->dp);
+	listen_ids_free(d->ids);
+	config_free(d->config);
+	free(d->file);
+	if (d->base != NULL)
+		event_base_free(d->base);
+}
+
+static int run(struct daemon *d)
+{
+	char why[512];
+
+	const unsigned obstacles = startup_check(d->config);
+
+	if (obstacles > 0)
+		snprintf(why, sizeof(why), "%u obstacle%s, named above", obstacles,
+			obstacles > 1 ? "s" : "");
+	if (obstacles > 0 || start(d, why, sizeof(why)) < 0) {
+		LOG(ERROR, "not started: %s", why);
+		stop(d);
+		return EXIT_FAILURE;
+	}
+	LOG(NOTICE, "ready; control socket %s", d->config->postern.control_socket);
+	event_base_dispatch(d->base);
+	stop(d);
+	LOG(NOTICE, "stopped");
+	return EXIT_SUCCESS;
+}
+
+static int check_done(const char *file, struct config *c)
+{
+	printf("%s: no mistakes; %zu interfaces, %zu pools, %zu services\n", file,
+		c->interfaces.count, c->pools.count, c->services.count);
+	config_free(c);
+	return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"check", no_argument, NULL, 'k'},
+		{"reference", no_argument, NULL, 'r'},
+		{"version", no_argument, NULL, 'V'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
+	};
+	static struct daemon d;
+	struct config_errors errors = {0};
+	const char *file = DEFAULT_FILE;
+	bool check = false;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "c:Vh", options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			file = optarg;
+			break;
+		case 'k':
+			check = true;
+			break;
+		case 'r':
+			config_reference(stdout);
+			return EXIT_SUCCESS;
+		case 'V':
+			printf("postern %s\n", POSTERN_VERSION);
+			return EXIT_SUCCESS;
+		case 'h':
+			usage(stdout);
+			return EXIT_SUCCESS;
+		default:
+			usage(stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "postern: what is \"%s\"? A file is given with -c.\n",
+			argv[optind]);
+		return EXIT_USAGE;
+	}
+	if (config_read(file, &d.config, &errors) < 0) {
+		config_errors_print(stderr, file, &errors);
+		config_errors_free(&errors);
+		return EXIT_FAILURE;
+	}
+	config_errors_free(&errors);
+	if (check)
+		return check_done(file, d.config);
+	d.program = argv[0];
+	// The configuration is replaced at every reload, its path stays.
+	d.file = strdup(d.config->file);
+	if (d.file == NULL)
+		return EXIT_FAILURE;
+	postern_log_set_level((enum postern_log_level)d.config->postern.log_level);
+	return run(&d);
+}

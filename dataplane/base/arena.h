@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Memory for tables: mapped once, zeroed, in transparent huge pages where the kernel has them.
+
+#pragma once
+
+#include <stddef.h>
+
+// Maps `size` bytes, zeroed; pages that are never touched cost nothing. NULL when the kernel
+// refuses. Start and stop only; freed with base_arena_unmap() and the same size.
+void *base_arena_map(size_t size);
+void base_arena_unmap(void *arena, size_t size);

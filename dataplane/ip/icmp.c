@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// ICMP and ICMPv6: echo to our own addresses (RFC 792, RFC 4443 4.2), and the way to neighbour
+// discovery.
+
+#include "ip/checksum.h"
+#include "ip/private.h"
+
+#include <rte_icmp.h>
+#include <rte_ip.h>
+
+#include <netinet/icmp6.h>
+#include <netinet/in.h>
+
+// The reply differs from the request by its type alone, which is the upper half of the first
+// 16-bit word.
+static void answer_echo(struct rte_icmp_hdr *h, uint8_t was, uint8_t is)
+{
+	const uint64_t change = ip_change_half(
+		0, rte_cpu_to_be_16((uint16_t)(was << 8)), rte_cpu_to_be_16((uint16_t)(is << 8)));
+
+	h->icmp_type = is;
+	h->icmp_cksum = ip_checksum_apply(h->icmp_cksum, change);
+}
+
+static bool may_answer(struct ip_layer *ip, const struct ip_packet *p)
+{
+	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(p->m, const struct rte_ether_hdr *);
+
+	// An echo to a whole link would make every station answer at once (RFC 1122 3.2.2.6).
+	return !rte_is_multicast_ether_addr(&eth->dst_addr) && ip_is_acceptable(ip, p);
+}
+
+void ip_icmp4_input(struct ip_layer *ip, struct ip_packet *p)
+{
+	struct rte_mbuf *m = p->m;
+	struct rte_icmp_hdr *h = rte_pktmbuf_mtod_offset(m, struct rte_icmp_hdr *, p->l4);
+
+	if (p->l4_length < sizeof(*h) || p->l4 + p->l4_length > m->data_len ||
+		rte_raw_cksum(h, p->l4_length) != 0xffff || h->icmp_code != 0 ||
+		h->icmp_type != RTE_IP_ICMP_ECHO_REQUEST) {
+		IP_DROP(ip, m, ICMP);
+		return;
+	}
+	if (!may_answer(ip, p) || !ip_answer_allowed(ip)) {
+		rte_pktmbuf_free(m);
+		return;
+	}
+	struct rte_ipv4_hdr *iph = rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, IP_OFFSET);
+
+	iph->src_addr = p->tuple.dst.words[3];
+	iph->dst_addr = p->tuple.src.words[3];
+	iph->time_to_live = IP_DEFAULT_TTL;
+	iph->hdr_checksum = 0;
+	iph->hdr_checksum = rte_ipv4_cksum(iph);
+	answer_echo(h, RTE_IP_ICMP_ECHO_REQUEST, RTE_IP_ICMP_ECHO_REPLY);
+	COUNT(ip->counters, ECHO_ANSWERED);
+	ip_reply(ip, m, p->interface);
+}
+
+static void echo6(struct ip_layer *ip, struct ip_packet *p)
+{
+	struct rte_mbuf *m = p->m;
+	struct rte_ipv6_hdr *iph = rte_pktmbuf_mtod_offset(m, struct rte_ipv6_hdr *, IP_OFFSET);
+
+	if (!may_answer(ip, p) || !ip_answer_allowed(ip)) {
+		rte_pktmbuf_free(m);
+		return;
+	}
+	// Exchanging the addresses leaves the pseudo header's sum as it is.
+	memcpy(iph->src_addr, p->tuple.dst.bytes, sizeof(iph->src_addr));
+	memcpy(iph->dst_addr, p->tuple.src.bytes, sizeof(iph->dst_addr));
+	iph->hop_limits = IP_DEFAULT_TTL;
+	answer_echo(rte_pktmbuf_mtod_offset(m, struct rte_icmp_hdr *, p->l4), ICMP6_ECHO_REQUEST,
+		ICMP6_ECHO_REPLY);
+	COUNT(ip->counters, ECHO_ANSWERED);
+	ip_reply(ip, m, p->interface);
+}
+
+static bool checksum_is_right(const struct rte_ipv6_hdr *iph, const void *l4, uint16_t length)
+{
+	const uint32_t sum = (uint32_t)rte_ipv6_phdr_cksum(iph, 0) + rte_raw_cksum(l4, length);
+
+	return (sum & 0xffff) + (sum >> 16) == 0xffff;
+}
+
+void ip_icmp6_input(struct ip_layer *ip, struct ip_packet *p)
+{
+	struct rte_mbuf *m = p->m;
+	const struct rte_ipv6_hdr *iph =
+		rte_pktmbuf_mtod_offset(m, const struct rte_ipv6_hdr *, IP_OFFSET);
+	const struct rte_icmp_hdr *h =
+		rte_pktmbuf_mtod_offset(m, const struct rte_icmp_hdr *, p->l4);
+
+	if (p->l4_length < sizeof(*h) || p->l4 + p->l4_length > m->data_len ||
+		!checksum_is_right(iph, h, p->l4_length)) {
+		IP_DROP(ip, m, ICMP);
+		return;
+	}
+	switch (h->icmp_type) {
+	case ND_NEIGHBOR_SOLICIT:
+	case ND_NEIGHBOR_ADVERT:
+		ip_nd_input(ip, p);
+		return;
+	case ICMP6_ECHO_REQUEST:
+		if (h->icmp_code == 0) {
+			echo6(ip, p);
+			return;
+		}
+		break;
+	default:
+		break;
+	}
+	IP_DROP(ip, m, ICMP);
+}

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A received packet from its first byte to its transport header: the checks of RFC 1812 5.2.2 and
+// RFC 8200, in order, each with its reason.
+
+#include "ip/private.h"
+
+#include <rte_byteorder.h>
+#include <rte_ip.h>
+#include <rte_prefetch.h>
+
+#include <netinet/in.h>
+
+#define IPV4_OPTION_END  0
+#define IPV4_OPTION_NOP  1
+#define IPV4_OPTION_LSRR 131 // loose source route
+#define IPV4_OPTION_SSRR 137 // strict source route
+
+#define IPV6_EXT_HOP_BY_HOP 0
+#define IPV6_EXT_ROUTING    43
+#define IPV6_EXT_FRAGMENT   44
+#define IPV6_EXT_DEST       60
+
+// A source route lets the sender choose a path around the border, so it is refused (RFC 7126
+// 4.3, 4.4); other options pass on unread. A malformed list counts as a source route.
+static bool has_source_route(const struct rte_ipv4_hdr *h, unsigned header)
+{
+	const uint8_t *o = (const uint8_t *)h + sizeof(*h);
+	const uint8_t *const end = (const uint8_t *)h + header;
+
+	while (o < end && *o != IPV4_OPTION_END) {
+		if (*o == IPV4_OPTION_NOP) {
+			o++;
+			continue;
+		}
+		if (*o == IPV4_OPTION_LSRR || *o == IPV4_OPTION_SSRR)
+			return true;
+		if (end - o < 2 || o[1] < 2 || o[1] > end - o)
+			return true;
+		o += o[1];
+	}
+	return false;
+}
+
+// Ethernet pads short frames; what stands behind the IP packet is not part of it.
+static void trim(struct rte_mbuf *m, uint32_t length)
+{
+	const uint32_t excess = m->pkt_len - length;
+
+	if (excess > 0 && m->nb_segs == 1)
+		rte_pktmbuf_trim(m, (uint16_t)excess);
+}
+
+static bool checksum_is_wrong(const struct rte_mbuf *m, const struct rte_ipv4_hdr *h)
+{
+	switch (m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) {
+	case RTE_MBUF_F_RX_IP_CKSUM_GOOD:
+		return false;
+	case RTE_MBUF_F_RX_IP_CKSUM_BAD:
+		return true;
+	default:
+		return rte_ipv4_cksum(h) != 0;
+	}
+}
+
+// Returns the transport protocol, or -1 when the packet has been dropped.
+static int input_v4(struct ip_layer *ip, struct ip_packet *p)
+{
+	struct rte_mbuf *m = p->m;
+	const struct rte_ipv4_hdr *h;
+
+	if (m->data_len < IP_OFFSET + sizeof(*h)) {
+		IP_DROP(ip, m, TRUNCATED);
+		return -1;
+	}
+	h = rte_pktmbuf_mtod_offset(m, const struct rte_ipv4_hdr *, IP_OFFSET);
+	if (h->version_ihl >> 4 != 4) {
+		IP_DROP(ip, m, IP_VERSION);
+		return -1;
+	}
+	const unsigned header = (h->version_ihl & 0xfu) * 4u;
+	const unsigned total = rte_be_to_cpu_16(h->total_length);
+
+	if (header < sizeof(*h) || total < header) {
+		IP_DROP(ip, m, IP_HEADER);
+		return -1;
+	}
+	if (IP_OFFSET + total > m->pkt_len || IP_OFFSET + header > m->data_len) {
+		IP_DROP(ip, m, TRUNCATED);
+		return -1;
+	}
+	if (checksum_is_wrong(m, h)) {
+		IP_DROP(ip, m, IP_CHECKSUM);
+		return -1;
+	}
+	// More fragments, or an offset: everything but "don't fragment".
+	if (h->fragment_offset & ~rte_cpu_to_be_16(RTE_IPV4_HDR_DF_FLAG)) {
+		IP_DROP(ip, m, FRAGMENT);
+		return -1;
+	}
+	if (header > sizeof(*h) && has_source_route(h, header)) {
+		IP_DROP(ip, m, IP_OPTION);
+		return -1;
+	}
+	p->family = POSTERN_V4;
+	p->ttl = h->time_to_live;
+	p->l4 = (uint16_t)(IP_OFFSET + header);
+	p->l4_length = (uint16_t)(total - header);
+	p->tuple.src = postern_addr_from_v4(h->src_addr);
+	p->tuple.dst = postern_addr_from_v4(h->dst_addr);
+	trim(m, IP_OFFSET + total);
+	return h->next_proto_id;
+}
+
+static int input_v6(struct ip_layer *ip, struct ip_packet *p)
+{
+	struct rte_mbuf *m = p->m;
+	const struct rte_ipv6_hdr *h;
+
+	if (m->data_len < IP_OFFSET + sizeof(*h)) {
+		IP_DROP(ip, m, TRUNCATED);
+		return -1;
+	}
+	h = rte_pktmbuf_mtod_offset(m, const struct rte_ipv6_hdr *, IP_OFFSET);
+	if ((h->vtc_flow & rte_cpu_to_be_32(0xf0000000u)) != rte_cpu_to_be_32(0x60000000u)) {
+		IP_DROP(ip, m, IP_VERSION);
+		return -1;
+	}
+	const unsigned payload = rte_be_to_cpu_16(h->payload_len);
+
+	if (IP_OFFSET + sizeof(*h) + payload > m->pkt_len) {
+		IP_DROP(ip, m, TRUNCATED);
+		return -1;
+	}
+	p->family = POSTERN_V6;
+	p->ttl = h->hop_limits;
+	p->l4 = IP_OFFSET + sizeof(*h);
+	p->l4_length = (uint16_t)payload;
+	memcpy(p->tuple.src.bytes, h->src_addr, sizeof(h->src_addr));
+	memcpy(p->tuple.dst.bytes, h->dst_addr, sizeof(h->dst_addr));
+	// ::ffff:0:0/96 never stands on the wire (RFC 4291 2.5.5.2), and would pass for IPv4 here.
+	if (postern_addr_is_v4(&p->tuple.src) || postern_addr_is_v4(&p->tuple.dst)) {
+		IP_DROP(ip, m, MARTIAN);
+		return -1;
+	}
+	trim(m, (uint32_t)(IP_OFFSET + sizeof(*h) + payload));
+	switch (h->proto) {
+	case IPV6_EXT_FRAGMENT:
+		IP_DROP(ip, m, FRAGMENT);
+		return -1;
+	case IPV6_EXT_HOP_BY_HOP:
+	case IPV6_EXT_ROUTING:
+	case IPV6_EXT_DEST:
+		IP_DROP(ip, m, IP_OPTION);
+		return -1;
+	default:
+		return h->proto;
+	}
+}
+
+// A TCP segment sent to a whole link is no unicast packet (RFC 9293 MUST-57).
+static bool is_unicast_frame(const struct rte_mbuf *m)
+{
+	return !rte_is_multicast_ether_addr(
+		&rte_pktmbuf_mtod(m, const struct rte_ether_hdr *)->dst_addr);
+}
+
+// True if `p` carries TCP and is the caller's; otherwise it has been dealt with.
+static bool input_one(struct ip_layer *ip, struct ip_packet *p)
+{
+	struct rte_mbuf *m = p->m;
+	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
+	int proto;
+
+	if (m->data_len < sizeof(*eth)) {
+		IP_DROP(ip, m, TRUNCATED);
+		return false;
+	}
+	if (!rte_is_multicast_ether_addr(&eth->dst_addr) &&
+		!rte_is_same_ether_addr(
+			&eth->dst_addr, &ip->config->interfaces[p->interface].mac)) {
+		IP_DROP(ip, m, OTHER_HOST);
+		return false;
+	}
+	switch (eth->ether_type) {
+	case RTE_BE16(RTE_ETHER_TYPE_IPV4):
+		proto = input_v4(ip, p);
+		break;
+	case RTE_BE16(RTE_ETHER_TYPE_IPV6):
+		proto = input_v6(ip, p);
+		break;
+	case RTE_BE16(RTE_ETHER_TYPE_ARP):
+		ip_arp_input(ip, m, p->interface);
+		return false;
+	default:
+		IP_DROP(ip, m, ETHERTYPE);
+		return false;
+	}
+	if (proto < 0)
+		return false;
+	if (proto == IPPROTO_TCP) {
+		if (is_unicast_frame(m))
+			return true;
+		IP_DROP(ip, m, OTHER_HOST);
+	} else if (proto == IPPROTO_ICMP && p->family == POSTERN_V4) {
+		ip_icmp4_input(ip, p);
+	} else if (proto == IPPROTO_ICMPV6 && p->family == POSTERN_V6) {
+		ip_icmp6_input(ip, p);
+	} else if (ip_config_find(ip->config, &p->tuple.dst) == NULL) {
+		IP_DROP(ip, m, NOT_OURS);
+	} else {
+		IP_DROP(ip, m, PROTOCOL);
+	}
+	return false;
+}
+
+unsigned ip_input(struct ip_layer *ip, uint16_t interface, struct rte_mbuf **pkts, unsigned n,
+	struct ip_packet *out)
+{
+	unsigned kept = 0;
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(pkts[i], void *));
+	for (unsigned i = 0; i < n; i++) {
+		struct ip_packet *p = &out[kept];
+
+		bytes += pkts[i]->pkt_len;
+		p->m = pkts[i];
+		p->interface = interface;
+		p->checksum_missing = (pkts[i]->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) ==
+				      RTE_MBUF_F_RX_L4_CKSUM_NONE;
+		kept += input_one(ip, p);
+	}
+	COUNT_N(ip->counters, RX_PACKETS, n);
+	COUNT_N(ip->counters, RX_BYTES, bytes);
+	return kept;
+}
+
+// Sources that no unicast packet has: "this network", loopback, multicast and reserved in IPv4
+// (RFC 1812 5.3.7, RFC 6890); multicast, loopback and unspecified in IPv6 (RFC 4291), and
+// link-local ones, which must not be forwarded.
+static bool is_martian(const struct postern_addr *a)
+{
+	if (postern_addr_is_v4(a)) {
+		const uint8_t first = a->bytes[12];
+
+		return first == 0 || first == 127 || first >= 224;
+	}
+	if (a->bytes[0] == 0xff || (a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80))
+		return true;
+	// ::/127: the upper 127 bits are zero.
+	return a->quads[0] == 0 && a->words[2] == 0 && (a->words[3] & ~rte_cpu_to_be_32(1)) == 0;
+}
+
+bool ip_is_acceptable(struct ip_layer *ip, const struct ip_packet *p)
+{
+	if (ip_config_find(ip->config, &p->tuple.dst) == NULL) {
+		COUNT(ip->counters, DROP_NOT_OURS);
+		return false;
+	}
+	if (is_martian(&p->tuple.src)) {
+		COUNT(ip->counters, DROP_MARTIAN);
+		return false;
+	}
+	if (ip_config_find(ip->config, &p->tuple.src) != NULL) {
+		COUNT(ip->counters, DROP_SPOOFED);
+		return false;
+	}
+	return true;
+}

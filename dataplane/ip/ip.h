@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Ethernet, ARP, neighbour discovery, IPv4, IPv6 and ICMP: what arrives for a transport is handed
+// up parsed, everything else is answered or dropped and counted here. One instance a worker.
+
+#pragma once
+
+#include "base/count.h"
+#include "base/hash.h"
+#include "base/wheel.h"
+#include "port/port.h"
+
+#include "postern/addr.h"
+#include "postern/snapshot.h"
+
+#include <rte_ether.h>
+#include <rte_mbuf.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// No VLAN tags: the IP header always begins here.
+#define IP_OFFSET 14
+
+// The longest header pair of our own packets: IPv6 and TCP without options, 40 + 20.
+#define IP_OWN_HEADERS 60
+
+#define IP_DEFAULT_TTL 64
+
+// Addresses and ports as they stand in a packet, ports in wire order. Its first IP_TUPLE_SIZE bytes
+// are hashed as they lie.
+struct ip_tuple {
+	struct postern_addr src;
+	struct postern_addr dst;
+	uint16_t sport;
+	uint16_t dport;
+};
+
+#define IP_TUPLE_SIZE (2 * sizeof(struct postern_addr) + 2 * sizeof(uint16_t))
+
+_Static_assert(offsetof(struct ip_tuple, dport) + sizeof(uint16_t) == IP_TUPLE_SIZE,
+	"no gap between the members");
+
+// What input has learned of one packet.
+struct ip_packet {
+	struct ip_tuple tuple; // ports are the transport's to fill in
+	uint16_t interface;    // where it came in
+	struct rte_mbuf *m;
+	uint16_t l4;        // offset of the transport header from the first byte
+	uint16_t l4_length; // bytes of transport header and payload
+	uint8_t family;     // POSTERN_V4 or POSTERN_V6
+	uint8_t ttl;
+	bool checksum_missing; // the sender is on this machine and left the checksum to a port
+};
+
+// Whose an address of ours is; an address may be several at once.
+#define IP_OWN       0x1u // an interface's
+#define IP_SERVICE   0x2u
+#define IP_TRANSLATE 0x4u // a source of what goes to members
+
+struct ip_local {
+	struct postern_addr addr;
+	uint16_t interface; // announces it
+	uint8_t kind;       // IP_OWN, ...; 0: free slot
+	bool fresh;         // not in the configuration before: to be announced
+};
+
+struct ip_interface {
+	const struct postern_interface *settings; // in the snapshot
+	struct rte_ether_addr mac;
+	uint16_t mtu;
+	bool rx_checksum;
+	bool tx_checksum;
+};
+
+// Everything that follows from a snapshot, built on the control thread, read by workers.
+struct ip_config {
+	struct ip_interface *interfaces;
+	uint16_t n_interfaces;
+	struct ip_local *locals; // open addressing, a power of two
+	uint32_t locals_mask;
+	struct base_secret secret;
+};
+
+// Builds the configuration of a snapshot that outlives it. `previous` may be NULL. -ENOMEM.
+int ip_config_build(struct ip_config *out, const struct postern_snapshot *snapshot,
+	const struct port *ports, const struct base_secret *secret,
+	const struct ip_config *previous);
+void ip_config_clear(struct ip_config *c);
+
+// The entry of one of our addresses, or NULL.
+const struct ip_local *ip_config_find(const struct ip_config *c, const struct postern_addr *a);
+
+struct ip_neigh;
+
+struct ip_layer {
+	struct base_counters *counters;
+	struct rte_mempool *pool;
+	const struct ip_config *config;
+	struct port_tx *tx; // by interface
+	uint64_t now_us;
+	struct ip_neigh *neigh; // neigh.c
+	uint16_t *neigh_buckets;
+	uint16_t neigh_free;
+	uint16_t neigh_hand;
+	uint16_t neigh_waiting; // packets that wait, all entries together
+	struct base_wheel neigh_wheel;
+	uint32_t answer_tokens;
+	uint64_t answer_filled_us;
+	uint32_t announce_at; // cursor over config->locals
+	uint8_t announce_rounds;
+	uint64_t announce_due_us;
+};
+
+// `tx` has one entry an interface; pool, tx and counters outlive the instance. -ENOMEM.
+int ip_init(struct ip_layer *ip, struct base_counters *counters, struct rte_mempool *pool,
+	struct port_tx *tx, uint64_t now_us);
+
+// Frees the tables and every packet that waits for a neighbour.
+void ip_fini(struct ip_layer *ip);
+
+// From here on the instance works by another configuration; the old one is not touched again.
+void ip_adopt(struct ip_layer *ip, const struct ip_config *config);
+
+// Takes received packets; fills `out` with those that carry TCP and returns how many. All others
+// have been answered, queued or freed. `out` has room for n.
+unsigned ip_input(struct ip_layer *ip, uint16_t interface, struct rte_mbuf **pkts, unsigned n,
+	struct ip_packet *out);
+
+// Timers: neighbours, announcements. Once a turn.
+void ip_poll(struct ip_layer *ip);
+
+// True if a packet that belongs to no session may be looked at further: its source is one that a
+// unicast packet can have and none of ours, and its destination is ours. Otherwise it has been
+// counted, and the caller frees it.
+bool ip_is_acceptable(struct ip_layer *ip, const struct ip_packet *p);
+
+// Where a destination is reached: the interface and the next hop. The longest on-link prefix or
+// route wins, then the gateway of `prefer`, then any gateway of the family. -ENETUNREACH.
+int ip_route(const struct ip_layer *ip, const struct postern_addr *dst, uint16_t prefer,
+	uint16_t *interface, struct postern_addr *next_hop);
+
+#define IP_NEIGH_NONE UINT16_MAX
+
+// Finds or makes the neighbour entry of a next hop and keeps it until released as often as held.
+// Resolution begins at once. IP_NEIGH_NONE when the table is full (counted).
+uint16_t ip_neigh_hold(struct ip_layer *ip, uint16_t interface, const struct postern_addr *addr);
+void ip_neigh_release(struct ip_layer *ip, uint16_t neigh);
+
+// Sends an IP packet with room for the Ethernet header at its front to a neighbour, or lets it
+// wait until that is resolved. Takes the packet.
+void ip_output(struct ip_layer *ip, struct rte_mbuf *m, uint16_t neigh);
+
+// Completes the checksums of a TCP packet of our own whose l2_len and l3_len are set, and sends it
+// as ip_output() does.
+void ip_finish_output(struct ip_layer *ip, struct rte_mbuf *m, uint16_t neigh);
+
+// Computes the TCP checksum of a packet that goes out of an interface: the port does if it can,
+// software otherwise. `l4` is the offset of the TCP header.
+void ip_checksum_fill(
+	struct ip_layer *ip, struct rte_mbuf *m, uint16_t interface, uint8_t family, uint16_t l4);
+
+// The interface that a neighbour is on.
+uint16_t ip_neigh_interface(const struct ip_layer *ip, uint16_t neigh);
+
+// Sends a packet back to the station that it came from, out of the interface that it came in by;
+// the Ethernet header still is the received one. Takes the packet.
+void ip_reply(struct ip_layer *ip, struct rte_mbuf *m, uint16_t interface);
+
+// True if the limit on answers of our own (resets, echo replies, neighbour answers) has room;
+// takes one. Counts the refusal otherwise.
+bool ip_answer_allowed(struct ip_layer *ip);
+
+// Writes an IP header of our own at `at` and returns its length: 20 bytes for IPv4, 40 for IPv6.
+// The IPv4 checksum is complete.
+uint16_t ip_header_write(void *at, uint8_t family, const struct postern_addr *src,
+	const struct postern_addr *dst, uint8_t proto, uint16_t l4_length);

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The neighbour table: next hops that sessions and members use, where they are, and the few
+// packets that wait for them. RFC 4861 7.3 in short, for ARP as well: resolving, reachable,
+// probing, failed.
+
+#include "base/arena.h"
+#include "ip/private.h"
+
+#include <errno.h>
+#include <string.h>
+
+// Next hops are gateways, members and partners on the link itself: a few. 4096 leave room for a
+// link that is full of clients.
+#define TABLE_SIZE 4096u
+#define BUCKETS    4096u
+
+// Packets that wait for one neighbour, and for all: a resolution takes less than a millisecond
+// when it succeeds, and the buffers must not all wait when it does not.
+#define WAITING_PER_ENTRY 4u
+#define WAITING_IN_ALL    256u
+
+#define ASK_INTERVAL_US 1000000u  // RetransTimer, RFC 4861 10
+#define ASK_TRIES       3u        // MAX_MULTICAST_SOLICIT, MAX_UNICAST_SOLICIT
+#define REACHABLE_US    30000000u // REACHABLE_TIME
+#define FAILED_US       3000000u  // packets are dropped at once for so long, then it is asked anew
+
+#define TIMER_SHIFT 13 // ticks of 8 ms
+
+enum state {
+	FREE,
+	RESOLVING,
+	REACHABLE,
+	PROBING,
+	FAILED
+};
+
+struct ip_neigh {
+	struct postern_addr addr;
+	struct base_wheel_node timer;
+	uint32_t refs;
+	uint16_t next; // in its bucket, or in the free list
+	uint16_t interface;
+	uint8_t state;
+	uint8_t tries;
+	uint8_t n_waiting;
+	struct rte_ether_addr mac;
+	struct rte_mbuf *waiting[WAITING_PER_ENTRY];
+};
+
+#define NIL UINT16_MAX
+
+static uint16_t *bucket_of(struct ip_layer *ip, uint16_t interface, const struct postern_addr *a)
+{
+	const uint64_t h =
+		base_hash_keyed(&ip->config->secret, a->bytes, sizeof(a->bytes)) + interface;
+
+	return &ip->neigh_buckets[h % BUCKETS];
+}
+
+int ip_neigh_init(struct ip_layer *ip, uint64_t now_us)
+{
+	ip->neigh = base_arena_map(TABLE_SIZE * sizeof(*ip->neigh));
+	ip->neigh_buckets = base_arena_map(BUCKETS * sizeof(*ip->neigh_buckets));
+	if (ip->neigh == NULL || ip->neigh_buckets == NULL) {
+		ip_neigh_fini(ip);
+		return -ENOMEM;
+	}
+	memset(ip->neigh_buckets, 0xff, BUCKETS * sizeof(*ip->neigh_buckets));
+	for (unsigned i = 0; i < TABLE_SIZE; i++)
+		ip->neigh[i].next = i + 1 < TABLE_SIZE ? (uint16_t)(i + 1) : NIL;
+	ip->neigh_free = 0;
+	base_wheel_init(
+		&ip->neigh_wheel, &ip->neigh[0].timer, sizeof(*ip->neigh), TIMER_SHIFT, now_us);
+	return 0;
+}
+
+static void waiting_drop(struct ip_layer *ip, struct ip_neigh *n, enum postern_counter reason)
+{
+	for (unsigned i = 0; i < n->n_waiting; i++)
+		ip_drop(ip, n->waiting[i], reason);
+	ip->neigh_waiting = (uint16_t)(ip->neigh_waiting - n->n_waiting);
+	n->n_waiting = 0;
+}
+
+void ip_neigh_fini(struct ip_layer *ip)
+{
+	for (unsigned i = 0; ip->neigh != NULL && i < TABLE_SIZE; i++)
+		waiting_drop(ip, &ip->neigh[i], POSTERN_COUNTER_DROP_NEIGHBOUR_FAILED);
+	base_arena_unmap(ip->neigh, TABLE_SIZE * sizeof(*ip->neigh));
+	base_arena_unmap(ip->neigh_buckets, BUCKETS * sizeof(*ip->neigh_buckets));
+	ip->neigh = NULL;
+	ip->neigh_buckets = NULL;
+}
+
+static uint16_t index_of(const struct ip_layer *ip, const struct ip_neigh *n)
+{
+	return (uint16_t)(n - ip->neigh);
+}
+
+static struct ip_neigh *find(struct ip_layer *ip, uint16_t interface, const struct postern_addr *a)
+{
+	for (uint16_t i = *bucket_of(ip, interface, a); i != NIL; i = ip->neigh[i].next)
+		if (ip->neigh[i].interface == interface &&
+			postern_addr_equal(&ip->neigh[i].addr, a))
+			return &ip->neigh[i];
+	return NULL;
+}
+
+static void ask(struct ip_layer *ip, struct ip_neigh *n, bool unicast)
+{
+	const struct rte_ether_addr *to = unicast ? &n->mac : NULL;
+
+	n->tries++;
+	if (postern_addr_is_v4(&n->addr))
+		ip_arp_ask(ip, n->interface, &n->addr, to);
+	else
+		ip_nd_ask(ip, n->interface, &n->addr, to);
+	base_wheel_arm(&ip->neigh_wheel, index_of(ip, n), ip->now_us + ASK_INTERVAL_US);
+}
+
+static void resolve(struct ip_layer *ip, struct ip_neigh *n)
+{
+	n->state = RESOLVING;
+	n->tries = 0;
+	ask(ip, n, false);
+}
+
+static void entry_free(struct ip_layer *ip, struct ip_neigh *n)
+{
+	uint16_t *at = bucket_of(ip, n->interface, &n->addr);
+	const uint16_t i = index_of(ip, n);
+
+	while (*at != i)
+		at = &ip->neigh[*at].next;
+	*at = n->next;
+	waiting_drop(ip, n, POSTERN_COUNTER_DROP_NEIGHBOUR_FAILED);
+	base_wheel_cancel(&ip->neigh_wheel, i);
+	n->state = FREE;
+	n->next = ip->neigh_free;
+	ip->neigh_free = i;
+}
+
+// An entry that nobody holds gives way; a few are looked at, from where the last search ended.
+static bool reclaim(struct ip_layer *ip)
+{
+	for (unsigned i = 0; i < 64; i++) {
+		struct ip_neigh *n = &ip->neigh[ip->neigh_hand];
+
+		ip->neigh_hand = (uint16_t)((ip->neigh_hand + 1) % TABLE_SIZE);
+		if (n->refs == 0 && n->state != FREE) {
+			entry_free(ip, n);
+			return true;
+		}
+	}
+	return false;
+}
+
+uint16_t ip_neigh_hold(struct ip_layer *ip, uint16_t interface, const struct postern_addr *addr)
+{
+	struct ip_neigh *n = find(ip, interface, addr);
+
+	if (n == NULL) {
+		if (ip->neigh_free == NIL && !reclaim(ip)) {
+			COUNT(ip->counters, DROP_NEIGHBOUR_TABLE);
+			return IP_NEIGH_NONE;
+		}
+		uint16_t *bucket = bucket_of(ip, interface, addr);
+
+		n = &ip->neigh[ip->neigh_free];
+		ip->neigh_free = n->next;
+		n->addr = *addr;
+		n->interface = interface;
+		n->refs = 0;
+		n->next = *bucket;
+		*bucket = index_of(ip, n);
+		resolve(ip, n);
+	}
+	n->refs++;
+	return index_of(ip, n);
+}
+
+void ip_neigh_release(struct ip_layer *ip, uint16_t neigh)
+{
+	// The entry stays until its timer finds that nobody holds it: the next session of the
+	// same partner is spared the question.
+	if (neigh != IP_NEIGH_NONE)
+		ip->neigh[neigh].refs--;
+}
+
+uint16_t ip_neigh_interface(const struct ip_layer *ip, uint16_t neigh)
+{
+	return ip->neigh[neigh].interface;
+}
+
+static void transmit(struct ip_layer *ip, const struct ip_neigh *n, struct rte_mbuf *m)
+{
+	const struct ip_interface *f = &ip->config->interfaces[n->interface];
+	struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, struct rte_ether_hdr *);
+
+	if (m->pkt_len > (uint32_t)f->mtu + IP_OFFSET) {
+		IP_DROP(ip, m, TOO_BIG);
+		return;
+	}
+	eth->dst_addr = n->mac;
+	eth->src_addr = f->mac;
+	eth->ether_type = postern_addr_is_v4(&n->addr) ? rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4)
+						       : rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV6);
+	port_tx_push(&ip->tx[n->interface], m, ip->counters);
+}
+
+void ip_output(struct ip_layer *ip, struct rte_mbuf *m, uint16_t neigh)
+{
+	struct ip_neigh *n = &ip->neigh[neigh];
+
+	switch (n->state) {
+	case REACHABLE:
+	case PROBING:
+		transmit(ip, n, m);
+		return;
+	case RESOLVING:
+		if (n->n_waiting < WAITING_PER_ENTRY && ip->neigh_waiting < WAITING_IN_ALL) {
+			n->waiting[n->n_waiting++] = m;
+			ip->neigh_waiting++;
+			return;
+		}
+		IP_DROP(ip, m, NEIGHBOUR_PENDING);
+		return;
+	default:
+		IP_DROP(ip, m, NEIGHBOUR_FAILED);
+	}
+}
+
+void ip_finish_output(struct ip_layer *ip, struct rte_mbuf *m, uint16_t neigh)
+{
+	const struct ip_neigh *n = &ip->neigh[neigh];
+
+	ip_checksum_fill(ip, m, n->interface,
+		postern_addr_is_v4(&n->addr) ? POSTERN_V4 : POSTERN_V6,
+		(uint16_t)(m->l2_len + m->l3_len));
+	ip_output(ip, m, neigh);
+}
+
+void ip_neigh_learn(struct ip_layer *ip, uint16_t interface, const struct postern_addr *addr,
+	const struct rte_ether_addr *mac)
+{
+	struct ip_neigh *n = find(ip, interface, addr);
+
+	if (n == NULL)
+		return;
+	n->mac = *mac;
+	n->state = REACHABLE;
+	n->tries = 0;
+	base_wheel_arm(&ip->neigh_wheel, index_of(ip, n), ip->now_us + REACHABLE_US);
+	for (unsigned i = 0; i < n->n_waiting; i++)
+		transmit(ip, n, n->waiting[i]);
+	ip->neigh_waiting = (uint16_t)(ip->neigh_waiting - n->n_waiting);
+	n->n_waiting = 0;
+}
+
+static void entry_expired(struct ip_layer *ip, struct ip_neigh *n)
+{
+	if (n->refs == 0 && n->state != RESOLVING) {
+		entry_free(ip, n);
+		return;
+	}
+	switch (n->state) {
+	case REACHABLE:
+		n->state = PROBING;
+		n->tries = 0;
+		ask(ip, n, true);
+		return;
+	case PROBING:
+		if (n->tries < ASK_TRIES)
+			ask(ip, n, true);
+		else
+			resolve(ip, n);
+		return;
+	case RESOLVING:
+		if (n->tries < ASK_TRIES) {
+			ask(ip, n, false);
+			return;
+		}
+		n->state = FAILED;
+		waiting_drop(ip, n, POSTERN_COUNTER_DROP_NEIGHBOUR_FAILED);
+		base_wheel_arm(&ip->neigh_wheel, index_of(ip, n), ip->now_us + FAILED_US);
+		return;
+	default:
+		resolve(ip, n);
+	}
+}
+
+void ip_neigh_poll(struct ip_layer *ip)
+{
+	unsigned budget = 16; // a turn's share; timers of this table never hurry
+
+	for (;;) {
+		const uint32_t i = base_wheel_expire(&ip->neigh_wheel, ip->now_us, &budget);
+
+		if (i == BASE_WHEEL_NONE)
+			return;
+		entry_expired(ip, &ip->neigh[i]);
+	}
+}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// EAL's start: the arguments follow from the configuration, and what the machine lacks is said
+// with what to type.
+
+#include "port/port.h"
+
+#include "postern/log.h"
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_lcore.h>
+
+#include <errno.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+LOG_SUBSYSTEM("port");
+
+#define MAX_ARGS 128
+#define ARG_SIZE 320 // "--vdev=" and the longest device string
+
+// Bytes of EAL's memory for one packet buffer: 2048 of data room, 128 headroom, 128 mbuf, 64
+// header of the pool's object, and a quarter more for the loss at page borders.
+#define BUFFER_BYTES 3072u
+// Rings, device queues and DPDK's own tables; the ring of a virtual device takes a few MB.
+#define FIXED_MB 96u
+
+struct args {
+	char text[MAX_ARGS][ARG_SIZE];
+	char *argv[MAX_ARGS + 1];
+	int argc;
+};
+
+__attribute__((format(printf, 2, 3))) static void add(struct args *a, const char *format, ...)
+{
+	va_list args;
+
+	if (a->argc == MAX_ARGS)
+		return;
+	va_start(args, format);
+	vsnprintf(a->text[a->argc], ARG_SIZE, format, args);
+	va_end(args);
+	a->argv[a->argc] = a->text[a->argc];
+	a->argc++;
+}
+
+// A PCI address begins with its domain in hexadecimal and a colon; a virtual device's driver
+// name ("net_tap0") has no colon before its first comma.
+static bool is_pci(const char *device)
+{
+	return strcspn(device, ":") < strcspn(device, ",");
+}
+
+static unsigned free_huge_mb(void)
+{
+	FILE *f = fopen("/proc/meminfo", "re");
+	char line[128];
+	unsigned pages = 0;
+	unsigned kb = 0;
+
+	if (f == NULL)
+		return 0;
+	while (fgets(line, sizeof(line), f) != NULL) {
+		sscanf(line, "HugePages_Free: %u", &pages);
+		sscanf(line, "Hugepagesize: %u kB", &kb);
+	}
+	fclose(f);
+	return (unsigned)((uint64_t)pages * kb / 1024);
+}
+
+static bool any_pci(const struct postern_interface *interfaces, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (is_pci(interfaces[i].device))
+			return true;
+	return false;
+}
+
+// Decides on huge pages. Physical ports need them: without, EAL cannot tell a device where
+// memory lies.
+static int choose_huge(const struct postern_start *start, bool pci, unsigned need_mb, bool *huge,
+	char *why, size_t size)
+{
+	const unsigned free_mb = free_huge_mb();
+	const bool enough = free_mb >= need_mb;
+	const unsigned pages = (need_mb + 1) / 2;
+
+	*huge = start->huge_pages != POSTERN_HUGE_OFF && enough;
+	if (*huge)
+		return 0;
+	if (start->huge_pages == POSTERN_HUGE_REQUIRE || (pci && !enough)) {
+		snprintf(why, size,
+			"%u MB of huge pages are needed and %u MB are free; type: sysctl -w "
+			"vm.nr_hugepages=%u",
+			need_mb, free_mb, pages);
+		return -ENOMEM;
+	}
+	if (pci) {
+		snprintf(why, size,
+			"a physical port needs huge pages, and \"huge-pages: off\" forbids them; "
+			"set \"huge-pages: auto\" under \"dataplane\"");
+		return -EINVAL;
+	}
+	if (start->huge_pages == POSTERN_HUGE_AUTO)
+		LOG(NOTICE,
+			"running without huge pages (%u MB wanted, %u MB free), which costs speed; "
+			"for more type: sysctl -w vm.nr_hugepages=%u",
+			need_mb, free_mb, pages);
+	return 0;
+}
+
+// Lcore 0 is the control thread, free to run on every CPU that the process may use; lcore 1 is
+// the worker, bound to its own.
+static void add_lcores(struct args *a, unsigned worker_cpu)
+{
+	char set[ARG_SIZE - 32];
+	size_t used = 0;
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	sched_getaffinity(0, sizeof(cpus), &cpus);
+	set[0] = '\0';
+	for (unsigned cpu = 0; cpu < CPU_SETSIZE && used < sizeof(set) - 8; cpu++)
+		if (CPU_ISSET(cpu, &cpus))
+			used += (size_t)snprintf(
+				set + used, sizeof(set) - used, "%s%u", used > 0 ? "," : "", cpu);
+	add(a, "--lcores=0@(%s),1@%u", set, worker_cpu);
+}
+
+int port_eal_start(const struct postern_start *start, const struct postern_interface *interfaces,
+	unsigned n_interfaces, bool *huge, char *why, size_t size)
+{
+	const bool pci = any_pci(interfaces, n_interfaces);
+	const unsigned computed =
+		FIXED_MB + (unsigned)((uint64_t)start->buffers * BUFFER_BYTES >> 20);
+	const unsigned memory = start->memory_mb != 0 ? start->memory_mb : computed;
+	int rc = choose_huge(start, pci, memory, huge, why, size);
+
+	if (rc < 0)
+		return rc;
+	struct args *a = calloc(1, sizeof(*a));
+
+	if (a == NULL)
+		return -ENOMEM;
+	add(a, "%s", start->program);
+	add_lcores(a, start->worker_cpu);
+	add(a, "-m");
+	add(a, "%u", memory);
+	if (*huge) {
+		add(a, "--in-memory");
+	} else {
+		// EAL refuses --in-memory together with --no-huge; --no-shconf is the part that
+		// matters here: no files, so that several instances need no names.
+		add(a, "--no-huge");
+		add(a, "--no-shconf");
+	}
+	add(a, "--no-telemetry");
+	add(a, "--log-level=warning");
+	if (!pci)
+		add(a, "--no-pci");
+	for (unsigned i = 0; i < n_interfaces; i++)
+		add(a, "%s%s", is_pci(interfaces[i].device) ? "--allow=" : "--vdev=",
+			interfaces[i].device);
+	for (unsigned i = 0; i < start->n_eal; i++)
+		add(a, "%s", start->eal[i]);
+
+	// EAL keeps pointers into its arguments, so they live as long as the process.
+	rc = rte_eal_init(a->argc, a->argv);
+	if (rc >= 0)
+		return 0;
+	rc = rte_errno > 0 ? -rte_errno : -EIO;
+	if (geteuid() != 0)
+		snprintf(why, size,
+			"DPDK did not start (%s); postern opens network devices and must be "
+			"started "
+			"by root",
+			strerror(-rc));
+	else
+		snprintf(why, size,
+			"DPDK did not start (%s); its own lines above say which device or argument "
+			"it refused",
+			strerror(-rc));
+	return rc;
+}

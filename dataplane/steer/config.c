@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What follows from a snapshot for steering: listening endpoints by address and port, pools and
+// services by id; and what a worker copies from it when it adopts it.
+
+#include "steer/private.h"
+
+#include <rte_byteorder.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NO_LISTEN UINT16_MAX
+
+static uint32_t slot_of(const struct steer_config *c, const struct postern_endpoint *e)
+{
+	struct {
+		struct postern_addr addr;
+		uint64_t port;
+	} key = {e->addr, e->port};
+
+	return (uint32_t)base_hash_keyed(&c->secret, &key, sizeof(key)) & c->listens_mask;
+}
+
+static int fill(struct steer_config *c)
+{
+	const struct postern_snapshot *s = c->snapshot;
+
+	for (uint16_t i = 0; i < s->n_pools; i++)
+		c->pools[s->pools[i].id] = &s->pools[i];
+	for (uint16_t i = 0; i < s->n_services; i++)
+		c->services[s->services[i].id] = &s->services[i];
+	for (uint16_t i = 0; i < s->n_listens; i++) {
+		uint32_t at = slot_of(c, &s->listens[i].at);
+
+		while (c->listens[at] != NO_LISTEN)
+			at = (at + 1) & c->listens_mask;
+		c->listens[at] = i;
+	}
+	return 0;
+}
+
+int steer_config_build(struct steer_config *out, const struct postern_snapshot *snapshot,
+	const struct base_secret *secret)
+{
+	uint32_t slots = 16;
+
+	memset(out, 0, sizeof(*out));
+	while (slots < 2u * snapshot->n_listens)
+		slots *= 2;
+	out->snapshot = snapshot;
+	out->secret = *secret;
+	out->listens_mask = slots - 1;
+	out->listens = malloc(slots * sizeof(*out->listens));
+	out->pools = calloc(STEER_IDS, sizeof(*out->pools));
+	out->services = calloc(STEER_IDS, sizeof(*out->services));
+	if (out->listens == NULL || out->pools == NULL || out->services == NULL) {
+		steer_config_clear(out);
+		return -ENOMEM;
+	}
+	memset(out->listens, 0xff, slots * sizeof(*out->listens));
+	return fill(out);
+}
+
+void steer_config_clear(struct steer_config *c)
+{
+	free(c->listens);
+	free(c->pools);
+	free(c->services);
+	memset(c, 0, sizeof(*c));
+}
+
+uint16_t steer_listen_find(const struct steer *s, const struct ip_tuple *t)
+{
+	const struct steer_config *c = s->config;
+	const struct postern_endpoint at = {t->dst, rte_be_to_cpu_16(t->dport)};
+
+	// The table is at most half full, so a free slot ends every search.
+	for (uint32_t i = slot_of(c, &at);; i = (i + 1) & c->listens_mask) {
+		if (c->listens[i] == NO_LISTEN)
+			return POSTERN_ID_NONE;
+		const struct postern_listen *l = &c->snapshot->listens[c->listens[i]];
+
+		if (postern_endpoint_equal(&l->at, &at))
+			return l->id;
+	}
+}
+
+static bool has_changed(const struct steer_member *m, const struct postern_member *to)
+{
+	return !m->known || m->port != rte_cpu_to_be_16(to->at.port) ||
+	       !postern_addr_equal(&m->addr, &to->at.addr);
+}
+
+// Interfaces do not change, so neither does the way to a member.
+static void adopt_member(struct steer *s, const struct postern_member *from)
+{
+	struct steer_member *m = &s->members[from->id];
+	struct postern_addr next_hop;
+
+	m->pool = from->pool;
+	if (!has_changed(m, from))
+		return;
+	if (m->known)
+		ip_neigh_release(s->ip, m->neigh);
+	memset(m, 0, sizeof(*m));
+	m->known = true;
+	m->pool = from->pool;
+	m->addr = from->at.addr;
+	m->port = rte_cpu_to_be_16(from->at.port);
+	m->family = postern_addr_is_v4(&m->addr) ? POSTERN_V4 : POSTERN_V6;
+	m->neigh = IP_NEIGH_NONE;
+	if (ip_route(s->ip, &m->addr, 0, &m->interface, &next_hop) == 0)
+		m->neigh = ip_neigh_hold(s->ip, m->interface, &next_hop);
+	if (s->n_member_ids <= from->id)
+		s->n_member_ids = from->id + 1u;
+}
+
+static void adopt_listen(struct steer *s, const struct postern_listen *from)
+{
+	struct steer_listen *l = &s->listens[from->id];
+	const struct postern_service *service = s->config->services[from->service];
+	const uint16_t port = rte_cpu_to_be_16(from->at.port);
+
+	if (!l->known || l->port != port || !postern_addr_equal(&l->addr, &from->at.addr))
+		memset(&l->stats, 0, sizeof(l->stats));
+	l->known = true;
+	l->gone = false;
+	l->addr = from->at.addr;
+	l->port = port;
+	l->pool = service->pool;
+	l->interface = from->interface;
+	l->times = service->times;
+	if (s->n_listen_ids <= from->id)
+		s->n_listen_ids = from->id + 1u;
+}
+
+void steer_adopt(struct steer *s, const struct steer_config *config)
+{
+	const struct postern_snapshot *snapshot = config->snapshot;
+
+	s->config = config;
+	for (uint32_t i = 0; i < s->n_listen_ids; i++)
+		s->listens[i].gone = true;
+	for (uint16_t i = 0; i < snapshot->n_listens; i++)
+		adopt_listen(s, &snapshot->listens[i]);
+	for (uint16_t i = 0; i < snapshot->n_members; i++)
+		adopt_member(s, &snapshot->members[i]);
+	for (uint32_t i = 0; i < s->n_listen_ids; i++)
+		if (s->listens[i].gone && s->listens[i].stats.sessions > 0)
+			s->sweeping = true;
+	s->sweep_at = 0;
+	// Health may have been set before the member's place here was known.
+	s->health_seen = UINT64_MAX;
+}

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Life of an entry: slots, lists, the state and its time, the end.
+
+#include "steer/private.h"
+
+static void list_remove(struct steer *s, struct steer_list *list, uint32_t slot)
+{
+	struct steer_flow_cold *c = &s->cold[slot];
+
+	if (c->list_prev != 0)
+		s->cold[c->list_prev - 1].list_next = c->list_next;
+	else
+		list->head = c->list_next;
+	if (c->list_next != 0)
+		s->cold[c->list_next - 1].list_prev = c->list_prev;
+	else
+		list->tail = c->list_prev;
+	c->list_next = 0;
+	c->list_prev = 0;
+}
+
+static void list_append(struct steer *s, struct steer_list *list, uint32_t slot)
+{
+	struct steer_flow_cold *c = &s->cold[slot];
+
+	c->list_next = 0;
+	c->list_prev = list->tail;
+	if (list->tail != 0)
+		s->cold[list->tail - 1].list_next = slot + 1;
+	else
+		list->head = slot + 1;
+	list->tail = slot + 1;
+}
+
+static unsigned list_of(enum postern_session_state state)
+{
+	switch (state) {
+	case POSTERN_SESSION_OPENING:
+		return LIST_OPENING;
+	case POSTERN_SESSION_CLOSING:
+	case POSTERN_SESSION_RESET:
+		return LIST_ENDING;
+	default:
+		return LIST_NONE;
+	}
+}
+
+void steer_flow_tuple(
+	const struct steer *s, const struct steer_flow *f, unsigned direction, struct ip_tuple *t)
+{
+	if (direction == FROM_CLIENT) {
+		const struct steer_listen *l = &s->listens[f->listen];
+
+		*t = (struct ip_tuple){f->client, l->addr, f->client_port, l->port};
+	} else {
+		const struct steer_member *m = &s->members[f->member];
+
+		*t = (struct ip_tuple){m->addr, s->nats[f->nat].addr, m->port, f->nat_port};
+	}
+}
+
+static uint32_t state_time_ms(const struct steer *s, const struct steer_flow *f)
+{
+	const struct postern_session_times *t = &s->listens[f->listen].times;
+
+	switch (f->state) {
+	case POSTERN_SESSION_OPENING:
+		return t->opening_ms;
+	case POSTERN_SESSION_ESTABLISHED:
+		return t->idle_ms;
+	case POSTERN_SESSION_CLOSING:
+		return t->closing_ms;
+	default:
+		return t->reset_ms;
+	}
+}
+
+static void arm(struct steer *s, struct steer_flow *f, uint32_t in_ms)
+{
+	base_wheel_arm(&s->wheel, steer_slot(s, f), s->ip->now_us + (uint64_t)in_ms * 1000);
+}
+
+void steer_flow_set_state(struct steer *s, struct steer_flow *f, enum postern_session_state state)
+{
+	const uint32_t slot = steer_slot(s, f);
+	const unsigned from = list_of(f->state);
+	const unsigned to = list_of(state);
+
+	// The counters lie where the SYN was kept.
+	if (f->state == POSTERN_SESSION_OPENING && state != POSTERN_SESSION_OPENING)
+		f->bytes[FROM_CLIENT] = f->bytes[FROM_MEMBER] = 0;
+	f->state = (uint8_t)state;
+	if (from != to) {
+		if (from != LIST_NONE)
+			list_remove(s, &s->lists[from], slot);
+		if (to != LIST_NONE)
+			list_append(s, &s->lists[to], slot);
+	}
+	arm(s, f, state_time_ms(s, f));
+}
+
+void steer_flow_join(struct steer *s, struct steer_flow *f, uint16_t member)
+{
+	struct steer_member *m = &s->members[member];
+	struct steer_flow_cold *c = &s->cold[steer_slot(s, f)];
+
+	f->member = member;
+	c->member_prev = 0;
+	c->member_next = m->flows;
+	if (m->flows != 0)
+		s->cold[m->flows - 1].member_prev = steer_slot(s, f) + 1;
+	m->flows = steer_slot(s, f) + 1;
+}
+
+void steer_flow_leave(struct steer *s, struct steer_flow *f)
+{
+	struct steer_member *m = &s->members[f->member];
+	struct steer_flow_cold *c = &s->cold[steer_slot(s, f)];
+
+	if (c->member_prev != 0)
+		s->cold[c->member_prev - 1].member_next = c->member_next;
+	else
+		m->flows = c->member_next;
+	if (c->member_next != 0)
+		s->cold[c->member_next - 1].member_prev = c->member_prev;
+	c->member_next = 0;
+	c->member_prev = 0;
+}
+
+static void in_use_set(struct steer *s, uint32_t n)
+{
+	__atomic_store_n(&s->in_use, n, __ATOMIC_RELAXED);
+}
+
+// Sessions that are over in all but name go first, then those that have not begun; established
+// ones stay whatever comes.
+static bool evict(struct steer *s)
+{
+	const uint32_t victim = s->lists[LIST_ENDING].head != 0 ? s->lists[LIST_ENDING].head
+								: s->lists[LIST_OPENING].head;
+
+	if (victim == 0)
+		return false;
+	COUNT(s->counters, CLOSE_EVICTED);
+	steer_flow_free(s, steer_flow_at(s, victim - 1));
+	return true;
+}
+
+struct steer_flow *steer_flow_alloc(struct steer *s)
+{
+	uint32_t slot;
+
+	if (s->free == 0 && s->high_water == s->capacity && !evict(s))
+		return NULL;
+	if (s->free != 0) {
+		slot = s->free - 1;
+		s->free = s->cold[slot].list_next;
+	} else {
+		slot = s->high_water;
+		__atomic_store_n(&s->high_water, slot + 1, __ATOMIC_RELEASE);
+	}
+	struct steer_flow *f = steer_flow_at(s, slot);
+	const uint32_t generation = f->generation;
+
+	s->cold[slot] = (struct steer_flow_cold){.opened_ms = s->now_ms};
+	*f = (struct steer_flow){.generation = generation, .last_ms = s->now_ms};
+	// Readers take an odd generation for a session whose client and ids are in place, so it
+	// is made odd when they are: see steer_flow_publish().
+	f->state = POSTERN_SESSION_OPENING;
+	list_append(s, &s->lists[LIST_OPENING], slot);
+	in_use_set(s, s->in_use + 1);
+	return f;
+}
+
+void steer_flow_publish(struct steer_flow *f)
+{
+	__atomic_store_n(&f->generation, f->generation + 1, __ATOMIC_RELEASE);
+}
+
+static bool is_published(const struct steer_flow *f)
+{
+	return f->generation % 2 != 0;
+}
+
+// Takes a published session out of tables and counts.
+static void withdraw(struct steer *s, struct steer_flow *f)
+{
+	struct ip_tuple t;
+
+	for (unsigned d = 0; d < DIRECTIONS; d++) {
+		steer_flow_tuple(s, f, d, &t);
+		steer_table_remove(&s->table, steer_tuple_hash(s, &t), steer_slot(s, f) * 2 + d);
+	}
+	if (!(f->flags & FLOW_KILLED))
+		steer_flow_leave(s, f);
+	s->members[f->member].stats.sessions--;
+	s->listens[f->listen].stats.sessions--;
+	ip_neigh_release(s->ip, f->neigh);
+	__atomic_store_n(&f->generation, f->generation + 1, __ATOMIC_RELEASE);
+}
+
+void steer_flow_free(struct steer *s, struct steer_flow *f)
+{
+	const uint32_t slot = steer_slot(s, f);
+	const unsigned list = list_of(f->state);
+
+	if (is_published(f))
+		withdraw(s, f);
+	base_wheel_cancel(&s->wheel, slot);
+	if (list != LIST_NONE)
+		list_remove(s, &s->lists[list], slot);
+	s->cold[slot].list_next = s->free;
+	s->free = slot + 1;
+	in_use_set(s, s->in_use - 1);
+}
+
+static void end(struct steer *s, struct steer_flow *f)
+{
+	switch (f->state) {
+	case POSTERN_SESSION_OPENING:
+		COUNT(s->counters, CLOSE_UNANSWERED);
+		if (!(f->flags & FLOW_SYNACK))
+			steer_member_failed(s, f, POSTERN_EVENT_SILENT);
+		break;
+	case POSTERN_SESSION_ESTABLISHED:
+		// Both sides are told, so that neither keeps a connection that leads nowhere.
+		steer_kill(s, f, POSTERN_COUNTER_CLOSE_IDLE);
+		return;
+	case POSTERN_SESSION_CLOSING:
+		if ((f->flags & (FLOW_FIN_CLIENT | FLOW_FIN_MEMBER)) !=
+			(FLOW_FIN_CLIENT | FLOW_FIN_MEMBER)) {
+			steer_kill(s, f, POSTERN_COUNTER_CLOSE_IDLE);
+			return;
+		}
+		COUNT(s->counters, CLOSE_FIN);
+		break;
+	default:
+		// The reset of a killed session has been counted with its reason.
+		if (!(f->flags & FLOW_KILLED))
+			COUNT(s->counters, CLOSE_RESET);
+		break;
+	}
+	steer_flow_free(s, f);
+}
+
+void steer_flow_expired(struct steer *s, struct steer_flow *f)
+{
+	const uint32_t quiet = s->now_ms - f->last_ms;
+	const uint32_t limit = state_time_ms(s, f);
+
+	// Packets only note their time; the timer looks at it here.
+	if (quiet < limit)
+		arm(s, f, limit - quiet);
+	else
+		end(s, f);
+}

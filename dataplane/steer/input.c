@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A burst of TCP packets: header, index, session, each stage over the whole burst so that the
+// memory of the next one is on its way meanwhile.
+
+#include "steer/private.h"
+
+#include <rte_byteorder.h>
+#include <rte_prefetch.h>
+
+#define FLAG_MASK (RTE_TCP_FIN_FLAG | RTE_TCP_SYN_FLAG | RTE_TCP_RST_FLAG | RTE_TCP_ACK_FLAG)
+
+// Combinations that occur in a sane conversation, one bit each: SYN, SYN+ACK, RST, RST+ACK, ACK,
+// FIN+ACK. All but the first segment and resets carry ACK (RFC 9293 3.10.7.4, fifth), and SYN
+// excludes FIN and RST.
+#define SANE(flags) (1u << (flags))
+static const uint32_t sane_flags =
+	SANE(RTE_TCP_SYN_FLAG) | SANE(RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG) |
+	SANE(RTE_TCP_RST_FLAG) | SANE(RTE_TCP_RST_FLAG | RTE_TCP_ACK_FLAG) |
+	SANE(RTE_TCP_ACK_FLAG) | SANE(RTE_TCP_FIN_FLAG | RTE_TCP_ACK_FLAG);
+
+// A client repeats its SYN after a second (RFC 6298 2.1), some stacks sooner. One that comes so
+// long after the last is a repetition and no duplicate made on the way.
+#define REPEATED_SYN_MS 400u
+
+static void drop(struct steer *s, struct steer_packet *p, enum postern_counter reason)
+{
+	base_add(&s->counters->value[reason], 1);
+	rte_pktmbuf_free(p->ip->m);
+}
+
+#define DROP(s, p, reason) drop(s, p, POSTERN_COUNTER_DROP_##reason)
+
+// False: the packet has been dropped.
+static bool header_read(struct steer *s, struct steer_packet *p)
+{
+	struct ip_packet *ip = p->ip;
+	struct rte_tcp_hdr *tcp = rte_pktmbuf_mtod_offset(ip->m, struct rte_tcp_hdr *, ip->l4);
+
+	if (ip->l4_length < sizeof(*tcp) || ip->l4 + sizeof(*tcp) > ip->m->data_len) {
+		DROP(s, p, TCP_HEADER);
+		return false;
+	}
+	const unsigned header = (unsigned)(tcp->data_off >> 4) * 4;
+
+	if (header < sizeof(*tcp) || header > ip->l4_length || ip->l4 + header > ip->m->data_len ||
+		tcp->src_port == 0 || tcp->dst_port == 0) {
+		DROP(s, p, TCP_HEADER);
+		return false;
+	}
+	if (!(sane_flags >> (tcp->tcp_flags & FLAG_MASK) & 1)) {
+		DROP(s, p, TCP_FLAGS);
+		return false;
+	}
+	p->tcp = tcp;
+	p->flags = tcp->tcp_flags;
+	p->seq = rte_be_to_cpu_32(tcp->sent_seq);
+	p->ack = rte_be_to_cpu_32(tcp->recv_ack);
+	// SYN and FIN take a sequence number each (RFC 9293 3.4).
+	p->end = p->seq + ip->l4_length - header + ((p->flags & RTE_TCP_SYN_FLAG) != 0) +
+		 ((p->flags & RTE_TCP_FIN_FLAG) != 0);
+	ip->tuple.sport = tcp->src_port;
+	ip->tuple.dport = tcp->dst_port;
+	p->hash = steer_tuple_hash(s, &ip->tuple);
+	return true;
+}
+
+static bool is_first_segment(const struct steer_packet *p)
+{
+	return (p->flags & FLAG_MASK) == RTE_TCP_SYN_FLAG;
+}
+
+// A packet of no session that we know: a new one, or something stray.
+static void stray(struct steer *s, struct steer_packet *p)
+{
+	if (!ip_is_acceptable(s->ip, p->ip)) {
+		rte_pktmbuf_free(p->ip->m);
+		return;
+	}
+	if (is_first_segment(p)) {
+		const uint16_t listen = steer_listen_find(s, &p->ip->tuple);
+
+		if (listen != POSTERN_ID_NONE && p->ip->ttl <= 1) {
+			DROP(s, p, TTL);
+		} else if (listen != POSTERN_ID_NONE) {
+			steer_open(s, p, listen);
+		} else {
+			COUNT(s->counters, REFUSE_PORT_CLOSED);
+			steer_answer_reset(s, p);
+		}
+		return;
+	}
+	if (p->flags & RTE_TCP_RST_FLAG) {
+		DROP(s, p, NO_SESSION);
+		return;
+	}
+	// After a restart this is what tells both sides to begin anew.
+	COUNT(s->counters, REFUSE_NO_SESSION);
+	steer_answer_reset(s, p);
+}
+
+static void reopen(struct steer *s, struct steer_flow *f, struct steer_packet *p)
+{
+	if (!(f->flags & FLOW_KILLED)) {
+		if (f->state == POSTERN_SESSION_CLOSING)
+			COUNT(s->counters, CLOSE_FIN);
+		else
+			COUNT(s->counters, CLOSE_RESET);
+	}
+	steer_flow_free(s, f);
+	stray(s, p);
+}
+
+// A SYN on a session that exists. True: it is not to be sent on in that session.
+static bool syn_again(struct steer *s, struct steer_flow *f, struct steer_packet *p)
+{
+	const uint8_t both = FLOW_FIN_CLIENT | FLOW_FIN_MEMBER;
+
+	switch (f->state) {
+	case POSTERN_SESSION_OPENING:
+		if (p->seq + 1 != f->next[FROM_CLIENT]) {
+			// Another attempt from the same port: the first is over.
+			COUNT(s->counters, CLOSE_UNANSWERED);
+			steer_flow_free(s, f);
+			stray(s, p);
+			return true;
+		}
+		if (!(f->flags & FLOW_SYNACK) && s->now_ms - f->last_ms >= REPEATED_SYN_MS) {
+			steer_member_failed(s, f, POSTERN_EVENT_SILENT);
+			steer_redispatch(s, f);
+		}
+		return false;
+	case POSTERN_SESSION_CLOSING:
+		if ((f->flags & both) != both)
+			return false;
+		reopen(s, f, p);
+		return true;
+	case POSTERN_SESSION_RESET:
+		reopen(s, f, p);
+		return true;
+	default:
+		// Its receiver answers with a challenge (RFC 5961 4.2) and sorts it out.
+		return false;
+	}
+}
+
+// A member's reset in answer to the SYN. True: another member is being asked instead.
+static bool refused(struct steer *s, struct steer_flow *f, const struct steer_packet *p)
+{
+	// Only a reset that acknowledges the SYN is one (RFC 9293 3.10.7.3); the rest passes.
+	if (!(p->flags & RTE_TCP_ACK_FLAG) || p->ack != f->next[FROM_CLIENT])
+		return false;
+	steer_member_failed(s, f, POSTERN_EVENT_REFUSED);
+	if (!steer_redispatch(s, f)) {
+		// The client is told; its next try begins anew.
+		steer_flow_set_state(s, f, POSTERN_SESSION_RESET);
+		return false;
+	}
+	f->last_ms = s->now_ms;
+	steer_syn_send(s, f);
+	return true;
+}
+
+static void in_session(struct steer *s, struct steer_packet *p, uint32_t ref)
+{
+	struct steer_flow *f = steer_flow_at(s, ref / 2);
+	const unsigned direction = ref % 2;
+
+	if (direction == FROM_CLIENT && is_first_segment(p) && syn_again(s, f, p))
+		return;
+	if (f->flags & FLOW_KILLED) {
+		if (p->flags & RTE_TCP_RST_FLAG)
+			DROP(s, p, NO_SESSION);
+		else
+			steer_answer_reset(s, p);
+		return;
+	}
+	if (p->ip->ttl <= 1) {
+		DROP(s, p, TTL);
+		return;
+	}
+	if (direction == FROM_MEMBER && f->state == POSTERN_SESSION_OPENING &&
+		(p->flags & RTE_TCP_RST_FLAG) && !(f->flags & FLOW_SYNACK) && refused(s, f, p)) {
+		rte_pktmbuf_free(p->ip->m);
+		return;
+	}
+	steer_track(s, f, direction, p);
+	steer_forward(s, f, direction, p);
+}
+
+void steer_input(struct steer *s, struct ip_packet *pkts, unsigned n)
+{
+	struct steer_packet work[PORT_BURST];
+	unsigned kept = 0;
+
+	s->now_ms = (uint32_t)(s->ip->now_us / 1000);
+	for (unsigned i = 0; i < n; i++) {
+		work[kept].ip = &pkts[i];
+		if (!header_read(s, &work[kept]))
+			continue;
+		steer_table_prefetch(&s->table, work[kept].hash);
+		kept++;
+	}
+	for (unsigned i = 0; i < kept; i++) {
+		const uint32_t guess = steer_table_guess(&s->table, work[i].hash);
+
+		if (guess != STEER_NO_REF)
+			rte_prefetch0(steer_flow_at(s, guess / 2));
+	}
+	for (unsigned i = 0; i < kept; i++) {
+		const uint32_t ref = steer_table_find(s, work[i].hash, &work[i].ip->tuple);
+
+		if (ref != STEER_NO_REF)
+			in_session(s, &work[i], ref);
+		else
+			stray(s, &work[i]);
+	}
+}

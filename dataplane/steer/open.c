@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The beginning of a session: which member, from which address and port of ours, and again when
+// the first choice does not answer.
+
+#include "steer/private.h"
+
+#include <rte_byteorder.h>
+
+#include <errno.h>
+
+// Slots looked at behind a member that takes nothing, before the others are simply listed. With
+// half of a pool down 64 slots in a row without a healthy one have a probability of 2^-64.
+#define WALK_SLOTS 64u
+
+// Draws of a source port before it is given up: with nine of ten ports towards a member taken,
+// all 32 being taken has a probability of 3 %, with eight of ten 0.08 %.
+#define PORT_DRAWS 32u
+
+// Ports below 1024 belong to services (RFC 6335 6); the rest are 64,512 for each member and
+// address of ours.
+#define FIRST_PORT 1024u
+#define PORTS      (65536u - FIRST_PORT)
+
+// Members that a SYN is sent to before its client is told no.
+#define MAX_TRIES 3u
+
+static bool takes_new(const struct steer *s, uint16_t member)
+{
+	return __atomic_load_n(&s->health[member], __ATOMIC_RELAXED) & POSTERN_MEMBER_TAKES_NEW;
+}
+
+static bool is_choice(const struct steer *s, uint16_t member, uint8_t family, uint16_t avoid)
+{
+	return member != avoid && s->members[member].family == family && takes_new(s, member);
+}
+
+// For a pool that is nearly all down: the n-th of those that take sessions.
+static uint16_t pick_from_list(const struct steer *s, const struct postern_pool *pool,
+	uint8_t family, uint32_t hash, uint16_t avoid)
+{
+	uint32_t choices = 0;
+
+	for (unsigned i = 0; i < pool->n_members; i++)
+		choices += is_choice(s, pool->members[i], family, avoid);
+	if (choices == 0)
+		return POSTERN_ID_NONE;
+	uint32_t n = base_hash_reduce(hash, choices);
+
+	for (unsigned i = 0; i < pool->n_members; i++)
+		if (is_choice(s, pool->members[i], family, avoid) && n-- == 0)
+			return pool->members[i];
+	return POSTERN_ID_NONE;
+}
+
+uint16_t steer_pick_member(const struct steer *s, const struct postern_pool *pool, uint8_t family,
+	const struct ip_tuple *tuple, uint16_t avoid)
+{
+	const struct postern_maglev *maglev = &pool->maglev[family];
+	const uint32_t hash = (uint32_t)(base_hash_agreed(tuple, IP_TUPLE_SIZE) >> 32);
+
+	if (maglev->size == 0)
+		return POSTERN_ID_NONE;
+	uint32_t at = base_hash_reduce(hash, maglev->size);
+
+	for (unsigned i = 0; i < WALK_SLOTS; i++) {
+		if (maglev->slots[at] != avoid && takes_new(s, maglev->slots[at]))
+			return maglev->slots[at];
+		at = at + 1 < maglev->size ? at + 1 : 0;
+	}
+	return pick_from_list(s, pool, family, hash, avoid);
+}
+
+// Gives the session an address and port towards its member that no other session has, and enters
+// it under them.
+static int enter_member_side(struct steer *s, struct steer_flow *f)
+{
+	const struct steer_member *m = &s->members[f->member];
+	const struct steer_nat_range *range =
+		&s->nat_ranges[m->interface * POSTERN_FAMILIES + m->family];
+
+	for (unsigned i = 0; i < PORT_DRAWS && range->count > 0; i++) {
+		const uint64_t r = steer_random(s);
+		struct ip_tuple t;
+
+		f->nat = (uint16_t)(range->first + base_hash_reduce((uint32_t)r, range->count));
+		f->nat_port = rte_cpu_to_be_16(
+			(uint16_t)(FIRST_PORT + base_hash_reduce((uint32_t)(r >> 32), PORTS)));
+		steer_flow_tuple(s, f, FROM_MEMBER, &t);
+		const uint64_t hash = steer_tuple_hash(s, &t);
+
+		if (steer_table_find(s, hash, &t) != STEER_NO_REF)
+			continue;
+		if (!steer_table_insert(&s->table, hash, steer_slot(s, f) * 2 + FROM_MEMBER)) {
+			COUNT(s->counters, DROP_TABLE_FULL);
+			return -ENOSPC;
+		}
+		return 0;
+	}
+	COUNT(s->counters, DROP_PORTS_EXHAUSTED);
+	return -EADDRINUSE;
+}
+
+static void leave_member_side(struct steer *s, struct steer_flow *f)
+{
+	struct ip_tuple t;
+
+	steer_flow_tuple(s, f, FROM_MEMBER, &t);
+	steer_table_remove(&s->table, steer_tuple_hash(s, &t), steer_slot(s, f) * 2 + FROM_MEMBER);
+}
+
+static uint16_t hold_client(struct steer *s, const struct ip_packet *p)
+{
+	struct postern_addr next_hop;
+	uint16_t interface;
+
+	if (ip_route(s->ip, &p->tuple.src, p->interface, &interface, &next_hop) < 0) {
+		COUNT(s->counters, DROP_NO_ROUTE);
+		return IP_NEIGH_NONE;
+	}
+	return ip_neigh_hold(s->ip, interface, &next_hop);
+}
+
+// Enters a new session on both sides; on failure the reason has been counted and nothing is left.
+static bool enter(struct steer *s, struct steer_flow *f, const struct steer_packet *p)
+{
+	if (s->members[f->member].neigh == IP_NEIGH_NONE) {
+		COUNT(s->counters, DROP_NO_ROUTE);
+		return false;
+	}
+	f->neigh = hold_client(s, p->ip);
+	if (f->neigh == IP_NEIGH_NONE)
+		return false;
+	if (enter_member_side(s, f) == 0) {
+		if (steer_table_insert(&s->table, p->hash, steer_slot(s, f) * 2 + FROM_CLIENT))
+			return true;
+		COUNT(s->counters, DROP_TABLE_FULL);
+		leave_member_side(s, f);
+	}
+	ip_neigh_release(s->ip, f->neigh);
+	return false;
+}
+
+void steer_open(struct steer *s, struct steer_packet *p, uint16_t listen)
+{
+	struct steer_listen *l = &s->listens[listen];
+	const struct postern_pool *pool = s->config->pools[l->pool];
+	const uint16_t member =
+		steer_pick_member(s, pool, p->ip->family, &p->ip->tuple, POSTERN_ID_NONE);
+
+	if (member == POSTERN_ID_NONE) {
+		COUNT(s->counters, REFUSE_NO_MEMBER);
+		base_add(&l->stats.refused, 1);
+		steer_answer_reset(s, p);
+		return;
+	}
+	struct steer_flow *f = steer_flow_alloc(s);
+
+	if (f == NULL) {
+		COUNT(s->counters, DROP_TABLE_FULL);
+		rte_pktmbuf_free(p->ip->m);
+		return;
+	}
+	f->client = p->ip->tuple.src;
+	f->client_port = p->ip->tuple.sport;
+	f->listen = listen;
+	f->member = member;
+	if (!enter(s, f, p)) {
+		steer_flow_free(s, f);
+		rte_pktmbuf_free(p->ip->m);
+		return;
+	}
+	steer_flow_join(s, f, member);
+	s->members[member].stats.sessions++;
+	l->stats.sessions++;
+	steer_flow_publish(f);
+	steer_flow_set_state(s, f, POSTERN_SESSION_OPENING);
+	steer_syn_read(&f->syn, p);
+	// Data in a SYN (RFC 7413) is no part of what another member would be asked.
+	f->next[FROM_CLIENT] = p->seq + 1;
+	f->syn.tries = 1;
+	COUNT(s->counters, SESSION_OPENED);
+	base_add(&s->members[member].stats.opened, 1);
+	base_add(&l->stats.opened, 1);
+	steer_forward(s, f, FROM_CLIENT, p);
+}
+
+bool steer_redispatch(struct steer *s, struct steer_flow *f)
+{
+	const struct postern_pool *pool = s->config->pools[s->listens[f->listen].pool];
+	const uint16_t was = f->member;
+	struct ip_tuple t;
+
+	if (f->syn.tries >= MAX_TRIES || s->listens[f->listen].gone)
+		return false;
+	steer_flow_tuple(s, f, FROM_CLIENT, &t);
+	const uint16_t member = steer_pick_member(s, pool, s->members[was].family, &t, was);
+
+	if (member == POSTERN_ID_NONE || s->members[member].neigh == IP_NEIGH_NONE)
+		return false;
+	const uint16_t nat = f->nat;
+	const uint16_t nat_port = f->nat_port;
+
+	leave_member_side(s, f);
+	steer_flow_leave(s, f);
+	steer_flow_join(s, f, member);
+	if (enter_member_side(s, f) < 0) {
+		// Back to the first member: its place in the table has just become free.
+		steer_flow_leave(s, f);
+		steer_flow_join(s, f, was);
+		f->nat = nat;
+		f->nat_port = nat_port;
+		steer_flow_tuple(s, f, FROM_MEMBER, &t);
+		steer_table_insert(
+			&s->table, steer_tuple_hash(s, &t), steer_slot(s, f) * 2 + FROM_MEMBER);
+		return false;
+	}
+	s->members[was].stats.sessions--;
+	s->members[member].stats.sessions++;
+	base_add(&s->members[member].stats.opened, 1);
+	f->syn.tries++;
+	COUNT(s->counters, SESSION_REDISPATCHED);
+	return true;
+}

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What the files of this folder share: the session entry, the tables around it, the instance.
+
+#pragma once
+
+#include "base/wheel.h"
+#include "steer/steer.h"
+
+#include <rte_mbuf.h>
+#include <rte_tcp.h>
+
+// Directions: who sent the packet.
+enum {
+	FROM_CLIENT,
+	FROM_MEMBER,
+	DIRECTIONS
+};
+
+// Flags of an entry.
+#define FLOW_FIN_CLIENT      0x01u // bit of FROM_CLIENT
+#define FLOW_FIN_MEMBER      0x02u // bit of FROM_MEMBER
+#define FLOW_SYNACK          0x04u // the member has accepted
+#define FLOW_KILLED          0x08u // we have reset both sides; what still comes is answered with a reset
+#define FLOW_RESET_BY_MEMBER 0x10u // of a reset that has passed: who sent it
+
+// What a SYN said, kept while the session is opening, so that it can be said again to another
+// member.
+struct steer_syn {
+	uint32_t ts_value;
+	uint16_t mss; // 0: no option
+	uint16_t window;
+	uint8_t wscale;  // SYN_NO_WSCALE: no option
+	uint8_t options; // SYN_SACK, SYN_TS
+	uint8_t tries;   // members asked so far
+	uint8_t spare[5];
+};
+
+#define SYN_NO_WSCALE 0xffu
+#define SYN_SACK      0x01u
+#define SYN_TS        0x02u
+
+// What every packet of a session needs, in one cache line. Slots are reused; a session is named
+// by slot and generation, which is odd while the slot is in use.
+// worker: rw; control reads copies (sessions.c)
+struct steer_flow {
+	struct postern_addr client;
+	uint16_t client_port; // wire order
+	uint16_t nat_port;    // ours towards the member, wire order
+	uint16_t listen;      // id
+	uint16_t member;      // id
+	uint16_t nat;         // index of our address towards the member
+	uint16_t neigh;       // next hop towards the client
+	uint8_t state;        // enum postern_session_state
+	uint8_t flags;
+	uint16_t spare;
+	uint32_t generation;
+	uint32_t last_ms;          // time of the last packet
+	uint32_t next[DIRECTIONS]; // sequence number that follows what this side has sent
+	union {
+		uint64_t bytes[DIRECTIONS]; // of IP packets
+		struct steer_syn syn;       // while opening
+	};
+};
+
+_Static_assert(sizeof(struct steer_flow) == 64, "one cache line");
+
+// What is touched when a session begins, changes its state or ends.
+struct steer_flow_cold {
+	struct base_wheel_node timer;
+	uint32_t member_next, member_prev; // sessions of one member; slot + 1
+	uint32_t list_next, list_prev;     // sessions of one list, or the free slots; slot + 1
+	uint32_t opened_ms;
+};
+
+_Static_assert(sizeof(struct steer_flow_cold) == 32, "half a cache line");
+
+// The index from packet to session: buckets of eight, two places for each key. A reference is
+// slot * 2 + direction.
+struct steer_bucket {
+	uint16_t tags[8]; // 0: free
+	uint32_t refs[8];
+	uint16_t spilled; // keys whose first place this is and that lie in their second
+	uint16_t spare[7];
+};
+
+_Static_assert(sizeof(struct steer_bucket) == 64, "one cache line");
+
+struct steer_table {
+	struct steer_bucket *buckets;
+	uint32_t n_buckets;
+};
+
+// Sessions in the order in which they came to a state, oldest first: who gives way when the table
+// is full.
+enum {
+	LIST_NONE,
+	LIST_OPENING,
+	LIST_ENDING,
+	LISTS
+};
+
+struct steer_list {
+	uint32_t head, tail; // slot + 1
+};
+
+// A member as its sessions see it; outlives its place in the configuration until the last of
+// them has gone. worker: rw, control: ro (stats)
+struct steer_member {
+	struct postern_addr addr;
+	uint16_t port; // wire order
+	uint16_t pool; // id
+	uint16_t interface;
+	uint16_t neigh;    // IP_NEIGH_NONE: no route
+	uint32_t flows;    // its sessions that are not yet reset; slot + 1
+	uint32_t in_a_row; // failures since it last accepted
+	uint8_t family;
+	bool known;
+	bool taking; // took new sessions when health was last looked at
+	struct postern_member_stats stats;
+};
+
+// A listening endpoint likewise.
+struct steer_listen {
+	struct postern_addr addr;
+	uint16_t port; // wire order
+	uint16_t pool; // id
+	uint16_t interface;
+	bool known;
+	bool gone; // no longer in the configuration
+	struct postern_session_times times;
+	struct postern_listen_stats stats;
+};
+
+// An address of ours towards members.
+struct steer_nat {
+	struct postern_addr addr;
+};
+
+struct steer_nat_range {
+	uint16_t first;
+	uint16_t count;
+};
+
+#define STEER_IDS 65536u
+
+struct steer {
+	struct base_counters *counters;
+	struct ip_layer *ip;
+	const struct steer_config *config;
+	struct steer_flow *flows;
+	struct steer_flow_cold *cold;
+	struct steer_table table;
+	struct base_secret secret;
+	uint32_t now_ms;
+	uint32_t capacity;
+	uint32_t high_water; // worker: rw, control: ro
+	uint32_t in_use;     // worker: rw, control: ro
+	uint32_t free;       // slot + 1
+	struct steer_list lists[LISTS];
+	struct base_wheel wheel;
+	struct steer_member *members; // by id
+	struct steer_listen *listens; // by id
+	uint32_t n_member_ids;        // ids that have been used
+	uint32_t n_listen_ids;
+	struct steer_nat *nats; // all interfaces' together, fixed from start to stop
+	uint32_t n_nats;
+	struct steer_nat_range *nat_ranges; // by interface * POSTERN_FAMILIES + family
+	uint64_t random;
+	const uint32_t *health;
+	const uint64_t *health_changes;
+	uint64_t health_seen;
+	uint32_t kill_at;  // member whose sessions are being reset
+	uint32_t sweep_at; // slot at which the search for sessions of gone services is
+	bool killing;
+	bool sweeping;
+	bool event_mark;
+	uint8_t worker;
+	struct rte_ring *events;
+};
+
+// One TCP packet on its way through.
+struct steer_packet {
+	struct ip_packet *ip;
+	struct rte_tcp_hdr *tcp;
+	uint64_t hash;
+	uint32_t seq;
+	uint32_t ack;
+	uint32_t end; // sequence number behind it
+	uint8_t flags;
+};
+
+static inline struct steer_flow *steer_flow_at(const struct steer *s, uint32_t slot)
+{
+	return &s->flows[slot];
+}
+
+static inline uint32_t steer_slot(const struct steer *s, const struct steer_flow *f)
+{
+	return (uint32_t)(f - s->flows);
+}
+
+static inline uint64_t steer_tuple_hash(const struct steer *s, const struct ip_tuple *t)
+{
+	return base_hash_keyed(&s->secret, t, IP_TUPLE_SIZE);
+}
+
+// table.c
+#define STEER_NO_REF UINT32_MAX
+
+int steer_table_init(struct steer_table *t, uint32_t keys);
+void steer_table_fini(struct steer_table *t);
+bool steer_table_insert(struct steer_table *t, uint64_t hash, uint32_t ref);
+void steer_table_remove(struct steer_table *t, uint64_t hash, uint32_t ref);
+void steer_table_prefetch(const struct steer_table *t, uint64_t hash);
+// The first reference whose tag matches, to be prefetched; it may be another key's.
+uint32_t steer_table_guess(const struct steer_table *t, uint64_t hash);
+uint32_t steer_table_find(const struct steer *s, uint64_t hash, const struct ip_tuple *tuple);
+
+// flow.c
+void steer_flow_tuple(
+	const struct steer *s, const struct steer_flow *f, unsigned direction, struct ip_tuple *t);
+// A slot for a new session, if need be that of an old one that gives way. NULL: table full.
+struct steer_flow *steer_flow_alloc(struct steer *s);
+// Shows a session that has been entered everywhere to readers.
+void steer_flow_publish(struct steer_flow *f);
+// Gives the slot back; what was entered in tables and lists is taken out.
+void steer_flow_free(struct steer *s, struct steer_flow *f);
+void steer_flow_set_state(struct steer *s, struct steer_flow *f, enum postern_session_state state);
+// Makes the session one of a member's, or takes it from its member's list.
+void steer_flow_join(struct steer *s, struct steer_flow *f, uint16_t member);
+void steer_flow_leave(struct steer *s, struct steer_flow *f);
+// The time of a session has come: ends it, or lets it go on if packets have come since.
+void steer_flow_expired(struct steer *s, struct steer_flow *f);
+
+// config.c
+// The listening endpoint that a packet is for, or POSTERN_ID_NONE.
+uint16_t steer_listen_find(const struct steer *s, const struct ip_tuple *t);
+
+// open.c
+// Begins a session for a SYN to a listening endpoint and sends the SYN on. Takes the packet.
+void steer_open(struct steer *s, struct steer_packet *p, uint16_t listen);
+// Chooses another member for a session that is opening and enters it there. False if there is
+// none, or if enough have been asked.
+bool steer_redispatch(struct steer *s, struct steer_flow *f);
+uint16_t steer_pick_member(const struct steer *s, const struct postern_pool *pool, uint8_t family,
+	const struct ip_tuple *tuple, uint16_t avoid);
+
+// syn.c
+void steer_syn_read(struct steer_syn *syn, const struct steer_packet *p);
+// Sends a SYN like the client's to the session's member.
+void steer_syn_send(struct steer *s, const struct steer_flow *f);
+
+// observe.c
+void steer_member_accepted(struct steer *s, struct steer_flow *f);
+void steer_member_failed(struct steer *s, const struct steer_flow *f, enum postern_event_kind kind);
+
+// rewrite.c
+// Translates the packet for the other side and sends it. Takes the packet.
+void steer_forward(
+	struct steer *s, struct steer_flow *f, unsigned direction, struct steer_packet *p);
+
+// reset.c
+// Answers a segment with a reset where it came from (RFC 9293 3.10.7.1). Takes the packet.
+void steer_answer_reset(struct steer *s, struct steer_packet *p);
+// Resets both sides of a session and keeps its entry for a while, to answer what still comes.
+void steer_kill(struct steer *s, struct steer_flow *f, enum postern_counter reason);
+// A TCP segment of our own without payload: to the client, or to the member.
+void steer_send_segment(struct steer *s, const struct steer_flow *f, unsigned to, uint8_t flags,
+	uint32_t seq, uint32_t ack);
+// Builds such a segment: Ethernet room, headers and `options` bytes of TCP options to be filled.
+struct rte_mbuf *steer_segment_new(struct steer *s, const struct ip_tuple *t, uint8_t flags,
+	uint32_t seq, uint32_t ack, unsigned options);
+
+// track.c
+// Follows the state of a session from a packet that will be sent on.
+void steer_track(
+	struct steer *s, struct steer_flow *f, unsigned direction, const struct steer_packet *p);
+
+// A generator for ports (wyrand by Wang Yi, public domain): fast, and seeded from the secret.
+static inline uint64_t steer_random(struct steer *s)
+{
+	s->random += 0xa0761d6478bd642full;
+	const unsigned __int128 product =
+		(unsigned __int128)s->random * (s->random ^ 0xe7037ed1a0b428dbull);
+
+	return (uint64_t)(product >> 64) ^ (uint64_t)product;
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Translation of a packet: addresses, ports, hop limit, and checksums by what has changed.
+
+#include "ip/checksum.h"
+#include "steer/private.h"
+
+#include <rte_ip.h>
+
+#include <string.h>
+
+static void rewrite_v4(struct rte_ipv4_hdr *h, const struct ip_tuple *to)
+{
+	// The hop limit is the upper half of its 16-bit word.
+	uint64_t change = ip_change_half(0, rte_cpu_to_be_16((uint16_t)(h->time_to_live << 8)),
+		rte_cpu_to_be_16((uint16_t)((h->time_to_live - 1) << 8)));
+
+	change = ip_change_word(change, h->src_addr, to->src.words[3]);
+	change = ip_change_word(change, h->dst_addr, to->dst.words[3]);
+	h->time_to_live--;
+	h->src_addr = to->src.words[3];
+	h->dst_addr = to->dst.words[3];
+	h->hdr_checksum = ip_checksum_apply(h->hdr_checksum, change);
+}
+
+static void rewrite_v6(struct rte_ipv6_hdr *h, const struct ip_tuple *to)
+{
+	h->hop_limits--;
+	memcpy(h->src_addr, to->src.bytes, sizeof(h->src_addr));
+	memcpy(h->dst_addr, to->dst.bytes, sizeof(h->dst_addr));
+}
+
+// Both addresses stand in the pseudo header, so the TCP checksum changes with them. The upper 96
+// bits of two IPv4 addresses are the same and add nothing.
+static void rewrite_tcp(
+	struct rte_tcp_hdr *tcp, const struct ip_tuple *was, const struct ip_tuple *to)
+{
+	uint64_t change = ip_change_addr(0, &was->src, &to->src);
+
+	change = ip_change_addr(change, &was->dst, &to->dst);
+	change = ip_change_half(change, was->sport, to->sport);
+	change = ip_change_half(change, was->dport, to->dport);
+	tcp->src_port = to->sport;
+	tcp->dst_port = to->dport;
+	tcp->cksum = ip_checksum_apply(tcp->cksum, change);
+}
+
+static void count(struct steer *s, struct steer_flow *f, unsigned direction, uint64_t bytes)
+{
+	struct steer_member *m = &s->members[f->member];
+	struct steer_listen *l = &s->listens[f->listen];
+
+	if (f->state != POSTERN_SESSION_OPENING)
+		f->bytes[direction] += bytes;
+	if (direction == FROM_CLIENT) {
+		base_add(&m->stats.bytes_in, bytes);
+		base_add(&l->stats.bytes_in, bytes);
+	} else {
+		base_add(&m->stats.bytes_out, bytes);
+		base_add(&l->stats.bytes_out, bytes);
+	}
+}
+
+void steer_forward(
+	struct steer *s, struct steer_flow *f, unsigned direction, struct steer_packet *p)
+{
+	struct ip_packet *ip = p->ip;
+	struct rte_mbuf *m = ip->m;
+	void *l3 = rte_pktmbuf_mtod_offset(m, void *, IP_OFFSET);
+	struct ip_tuple to;
+	uint16_t neigh;
+
+	if (direction == FROM_CLIENT) {
+		const struct steer_member *member = &s->members[f->member];
+
+		to = (struct ip_tuple){
+			s->nats[f->nat].addr, member->addr, f->nat_port, member->port};
+		neigh = member->neigh;
+	} else {
+		const struct steer_listen *l = &s->listens[f->listen];
+
+		to = (struct ip_tuple){l->addr, f->client, l->port, f->client_port};
+		neigh = f->neigh;
+	}
+	rewrite_tcp(p->tcp, &ip->tuple, &to);
+	if (ip->family == POSTERN_V4)
+		rewrite_v4(l3, &to);
+	else
+		rewrite_v6(l3, &to);
+	count(s, f, direction, m->pkt_len - IP_OFFSET);
+	if (unlikely(ip->checksum_missing))
+		ip_checksum_fill(s->ip, m, ip_neigh_interface(s->ip, neigh), ip->family, ip->l4);
+	ip_output(s->ip, m, neigh);
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What the control thread reads while the worker writes. Words are read one by one; a generation
+// that is odd and the same before and after says that they belong to one session.
+
+#include "steer/private.h"
+
+#include <rte_byteorder.h>
+
+#include <errno.h>
+#include <string.h>
+
+uint32_t steer_capacity(const struct steer *s)
+{
+	return s->capacity;
+}
+
+uint32_t steer_in_use(const struct steer *s)
+{
+	return __atomic_load_n(&s->in_use, __ATOMIC_RELAXED);
+}
+
+uint32_t steer_high_water(const struct steer *s)
+{
+	return __atomic_load_n(&s->high_water, __ATOMIC_ACQUIRE);
+}
+
+typedef uint64_t __attribute__((may_alias)) word;
+
+static void copy_words(void *to, const void *from, size_t size)
+{
+	word *t = to;
+	const word *f = from;
+
+	for (size_t i = 0; i < size / sizeof(*t); i++)
+		t[i] = __atomic_load_n(&f[i], __ATOMIC_RELAXED);
+}
+
+int steer_session_read(
+	const struct steer *s, uint32_t slot, uint64_t now_us, struct postern_session *out)
+{
+	const struct steer_flow *f = &s->flows[slot];
+	const uint32_t now_ms = (uint32_t)(now_us / 1000);
+	struct steer_flow copy;
+
+	const uint32_t generation = __atomic_load_n(&f->generation, __ATOMIC_ACQUIRE);
+	if (generation % 2 == 0)
+		return -ENOENT;
+	copy_words(&copy, f, sizeof(copy));
+	const uint32_t opened_ms = __atomic_load_n(&s->cold[slot].opened_ms, __ATOMIC_RELAXED);
+
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	if (__atomic_load_n(&f->generation, __ATOMIC_RELAXED) != generation)
+		return -ENOENT;
+	const bool counted = copy.state != POSTERN_SESSION_OPENING;
+
+	*out = (struct postern_session){
+		.worker = s->worker,
+		.slot = slot,
+		.generation = generation,
+		.state = copy.state,
+		.client = {copy.client, rte_be_to_cpu_16(copy.client_port)},
+		.listen = copy.listen,
+		.member = copy.member,
+		.translated = {s->nats[copy.nat].addr, rte_be_to_cpu_16(copy.nat_port)},
+		.age_ms = now_ms - opened_ms,
+		// A packet may have come since `now` was read.
+		.idle_ms = (int32_t)(now_ms - copy.last_ms) < 0 ? 0 : now_ms - copy.last_ms,
+		.bytes_in = counted ? copy.bytes[FROM_CLIENT] : 0,
+		.bytes_out = counted ? copy.bytes[FROM_MEMBER] : 0,
+	};
+	return 0;
+}
+
+void steer_member_stats_add(
+	const struct steer *s, uint16_t member, struct postern_member_stats *sum)
+{
+	const struct postern_member_stats *m = &s->members[member].stats;
+
+	sum->opened += base_get(&m->opened);
+	sum->established += base_get(&m->established);
+	sum->refused += base_get(&m->refused);
+	sum->silent += base_get(&m->silent);
+	sum->bytes_in += base_get(&m->bytes_in);
+	sum->bytes_out += base_get(&m->bytes_out);
+	sum->sessions += __atomic_load_n(&m->sessions, __ATOMIC_RELAXED);
+}
+
+void steer_listen_stats_add(
+	const struct steer *s, uint16_t listen, struct postern_listen_stats *sum)
+{
+	const struct postern_listen_stats *l = &s->listens[listen].stats;
+
+	sum->opened += base_get(&l->opened);
+	sum->refused += base_get(&l->refused);
+	sum->bytes_in += base_get(&l->bytes_in);
+	sum->bytes_out += base_get(&l->bytes_out);
+	sum->sessions += __atomic_load_n(&l->sessions, __ATOMIC_RELAXED);
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Forward mode: packets of a session are translated and sent on, nothing is terminated. The first
+// packet of a session chooses its member by Maglev; a table per worker remembers the choice, and
+// the TCP state is followed from the flags that pass.
+
+#pragma once
+
+#include "base/count.h"
+#include "ip/ip.h"
+
+#include "postern/dataplane.h"
+#include "postern/snapshot.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct rte_ring;
+struct steer;
+
+// What follows from a snapshot for steering, built on the control thread, read by workers.
+struct steer_config {
+	const struct postern_snapshot *snapshot;
+	uint16_t *listens; // open addressing over endpoints: index into snapshot->listens
+	uint32_t listens_mask;
+	const struct postern_pool **pools;       // by id
+	const struct postern_service **services; // by id
+	struct base_secret secret;
+};
+
+// The snapshot outlives the result. -ENOMEM.
+int steer_config_build(struct steer_config *out, const struct postern_snapshot *snapshot,
+	const struct base_secret *secret);
+void steer_config_clear(struct steer_config *c);
+
+struct steer_setup {
+	struct base_counters *counters;
+	struct ip_layer *ip;            // has adopted its configuration
+	uint32_t sessions;              // capacity
+	uint8_t worker;                 // for events
+	struct rte_ring *events;        // of struct postern_event; this worker is the only producer
+	const uint32_t *health;         // words by member id; control: rw, worker: ro
+	const uint64_t *health_changes; // grows after words have changed; control: rw, worker: ro
+	struct base_secret secret;      // keys the session table
+};
+
+// NULL when memory is refused. The parts of `setup` outlive the instance.
+struct steer *steer_new(const struct steer_setup *setup);
+void steer_free(struct steer *s);
+
+// From here on new sessions follow another configuration. Sessions whose service is gone are
+// ended over the next turns.
+void steer_adopt(struct steer *s, const struct steer_config *config);
+
+// Takes the TCP packets of a burst.
+void steer_input(struct steer *s, struct ip_packet *pkts, unsigned n);
+
+// Timers, and sessions that must be reset; a bounded share of the work each turn. True if more
+// is waiting.
+bool steer_poll(struct steer *s);
+
+// True once after an event was put into the ring.
+bool steer_take_event_mark(struct steer *s);
+
+// What control reads while the worker runs.
+uint32_t steer_capacity(const struct steer *s);
+uint32_t steer_in_use(const struct steer *s);
+uint32_t steer_high_water(const struct steer *s); // slots that have ever been used
+// Copies the session in a slot; -ENOENT if there is none, or if it changed hands meanwhile.
+int steer_session_read(
+	const struct steer *s, uint32_t slot, uint64_t now_us, struct postern_session *out);
+void steer_member_stats_add(
+	const struct steer *s, uint16_t member, struct postern_member_stats *sum);
+void steer_listen_stats_add(
+	const struct steer *s, uint16_t listen, struct postern_listen_stats *sum);

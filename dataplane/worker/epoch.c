@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Snapshots on their way to the workers and back: built aside, published by one pointer, freed when
+// nobody can see them.
+
+#include "worker/worker.h"
+
+#include <urcu-qsbr.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+void postern_snapshot_free(struct postern_snapshot *s)
+{
+	if (s == NULL)
+		return;
+	for (unsigned i = 0; s->interfaces != NULL && i < s->n_interfaces; i++) {
+		free(s->interfaces[i].addresses);
+		free(s->interfaces[i].routes);
+		free(s->interfaces[i].translate_from);
+	}
+	for (unsigned i = 0; s->pools != NULL && i < s->n_pools; i++) {
+		free(s->pools[i].members);
+		for (unsigned f = 0; f < POSTERN_FAMILIES; f++)
+			free(s->pools[i].maglev[f].slots);
+	}
+	free(s->interfaces);
+	free(s->services);
+	free(s->listens);
+	free(s->pools);
+	free(s->members);
+	free(s);
+}
+
+int worker_epoch_build(struct worker_epoch **out, const struct postern_dataplane *dp,
+	struct postern_snapshot *snapshot, const struct worker_epoch *previous)
+{
+	struct worker_epoch *e = calloc(1, sizeof(*e));
+	int rc;
+
+	if (e == NULL)
+		return -ENOMEM;
+	rc = ip_config_build(
+		&e->ip, snapshot, dp->ports, &dp->secret, previous != NULL ? &previous->ip : NULL);
+	if (rc == 0)
+		rc = steer_config_build(&e->steer, snapshot, &dp->secret);
+	if (rc < 0) {
+		ip_config_clear(&e->ip);
+		free(e);
+		return rc;
+	}
+	e->snapshot = snapshot;
+	*out = e;
+	return 0;
+}
+
+void worker_epoch_free(struct worker_epoch *e)
+{
+	ip_config_clear(&e->ip);
+	steer_config_clear(&e->steer);
+	postern_snapshot_free(e->snapshot);
+	free(e);
+}
+
+int64_t postern_dataplane_publish(struct postern_dataplane *dp, struct postern_snapshot *snapshot)
+{
+	struct worker_epoch *old = dp->epoch;
+	struct worker_epoch *e;
+	int rc = worker_epoch_build(&e, dp, snapshot, old);
+
+	if (rc < 0) {
+		postern_snapshot_free(snapshot);
+		return rc;
+	}
+	snapshot->epoch = old->snapshot->epoch + 1;
+	e->next = old;
+	rcu_assign_pointer(dp->epoch, e);
+	return (int64_t)snapshot->epoch;
+}
+
+uint64_t postern_dataplane_adopted(const struct postern_dataplane *dp)
+{
+	return __atomic_load_n(&dp->worker.adopted, __ATOMIC_ACQUIRE);
+}
+
+// A worker that has adopted epoch N keeps no pointer into an earlier one: ip_adopt() and
+// steer_adopt() have replaced or copied them all. That is the grace period; RCU's own covers the
+// moment between reading the pointer and adopting, in which the epoch read is the newest or is
+// still linked behind it.
+void postern_dataplane_reclaim(struct postern_dataplane *dp)
+{
+	const uint64_t adopted = postern_dataplane_adopted(dp);
+	struct worker_epoch *keep = dp->epoch;
+
+	while (keep != NULL && keep->snapshot->epoch > adopted)
+		keep = keep->next;
+	if (keep == NULL)
+		return;
+	struct worker_epoch *gone = keep->next;
+
+	keep->next = NULL;
+	while (gone != NULL) {
+		struct worker_epoch *next = gone->next;
+
+		worker_epoch_free(gone);
+		gone = next;
+	}
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The poll loop: receive, take the burst from stage to stage, send; between packets the timers,
+// and every few hundred turns the house is kept.
+
+#include "worker/worker.h"
+
+#include <rte_cycles.h>
+#include <rte_pause.h>
+#include <urcu-qsbr.h>
+
+#include <time.h>
+#include <unistd.h>
+
+// Quiescent states, new epochs and events to control are looked at every 256 turns: at full load
+// a turn takes some ten microseconds, so nobody waits more than a few milliseconds.
+#define HOUSEKEEPING_TURNS 256u
+
+// An idle worker spins for so many turns, then pauses between them, then sleeps.
+#define SPIN_TURNS     256u
+#define PAUSE_TURNS    1024u
+#define SLEEP_SHORT_NS 50000   // costs a packet that comes meanwhile 0.1 ms at most
+#define SLEEP_LONG_NS  1000000 // after LONG_AFTER_US without a packet
+#define LONG_AFTER_US  10000000u
+
+void worker_burst(struct worker *w, uint16_t interface, struct rte_mbuf **pkts, unsigned n)
+{
+	struct ip_packet tcp[PORT_BURST];
+	const unsigned kept = ip_input(&w->ip, interface, pkts, n, tcp);
+
+	if (kept > 0)
+		steer_input(w->steer, tcp, kept);
+}
+
+static unsigned receive(struct worker *w)
+{
+	struct rte_mbuf *pkts[PORT_BURST];
+	unsigned total = 0;
+
+	for (uint16_t i = 0; i < w->dp->n_ports; i++) {
+		const uint16_t n = rte_eth_rx_burst(w->dp->ports[i].id, w->index, pkts, PORT_BURST);
+
+		if (n > 0)
+			worker_burst(w, i, pkts, n);
+		total += n;
+	}
+	return total;
+}
+
+static bool transmit(struct worker *w)
+{
+	bool any = false;
+
+	for (uint16_t i = 0; i < w->dp->n_ports; i++) {
+		any |= w->tx[i].count > 0;
+		port_tx_flush(&w->tx[i], &w->counters);
+	}
+	return any;
+}
+
+static void adopt_newest(struct worker *w)
+{
+	const struct worker_epoch *e = rcu_dereference(w->dp->epoch);
+
+	if (e->snapshot->epoch == w->adopted)
+		return;
+	ip_adopt(&w->ip, &e->ip);
+	steer_adopt(w->steer, &e->steer);
+	__atomic_store_n(&w->adopted, e->snapshot->epoch, __ATOMIC_RELEASE);
+}
+
+static void keep_house(struct worker *w)
+{
+	static const uint64_t one = 1;
+
+	rcu_quiescent_state();
+	adopt_newest(w);
+	if (steer_take_event_mark(w->steer)) {
+		// The only system call while packets flow: rare, and never within a burst. A full
+		// counter is as good as a written one.
+		const ssize_t written = write(w->dp->events_fd, &one, sizeof(one));
+
+		(void)written;
+	}
+}
+
+static void sleep_ns(struct worker *w, long ns)
+{
+	const struct timespec ts = {.tv_nsec = ns};
+
+	rcu_thread_offline();
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
+	rcu_thread_online();
+	COUNT(&w->counters, WORKER_SLEEPS);
+}
+
+static void back_off(struct worker *w)
+{
+	w->idle_turns++;
+	if (w->dp->busy_poll || w->idle_turns < SPIN_TURNS)
+		return;
+	if (w->idle_turns < PAUSE_TURNS) {
+		rte_pause();
+		return;
+	}
+	keep_house(w);
+	sleep_ns(w,
+		w->ip.now_us - w->idle_since_us > LONG_AFTER_US ? SLEEP_LONG_NS : SLEEP_SHORT_NS);
+}
+
+static void turn(struct worker *w)
+{
+	const uint64_t began = rte_rdtsc();
+
+	w->ip.now_us = base_clock_us(&w->dp->clock);
+	const unsigned received = receive(w);
+
+	ip_poll(&w->ip);
+	const bool more = steer_poll(w->steer);
+	const bool sent = transmit(w);
+
+	COUNT(&w->counters, WORKER_LOOPS);
+	if (received > 0 || more || sent) {
+		w->idle_turns = 0;
+		w->idle_since_us = w->ip.now_us;
+		COUNT_N(&w->counters, WORKER_BUSY_CYCLES, rte_rdtsc() - began);
+	} else {
+		back_off(w);
+	}
+}
+
+int worker_run(void *arg)
+{
+	struct worker *w = arg;
+	unsigned turns = 0;
+
+	rcu_register_thread();
+	while (!__atomic_load_n(&w->dp->stop, __ATOMIC_RELAXED)) {
+		turn(w);
+		if (++turns % HOUSEKEEPING_TURNS == 0)
+			keep_house(w);
+	}
+	rcu_unregister_thread();
+	return 0;
+}

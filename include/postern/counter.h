@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Everything that the dataplane counts, declared once. Each drop, refusal and close has a named
+// reason here; `posternctl stats` shows name and help text as they stand here.
+
+#pragma once
+
+#include <stdint.h>
+
+// X(enumerator, shown name, what it means)
+#define POSTERN_COUNTERS(X)                                                                        \
+	/* what was received and sent */                                                           \
+	X(RX_PACKETS, "rx-packets", "packets received on all interfaces")                          \
+	X(RX_BYTES, "rx-bytes", "bytes received, Ethernet header included")                        \
+	X(TX_PACKETS, "tx-packets", "packets handed to the ports")                                 \
+	X(TX_BYTES, "tx-bytes", "bytes handed to the ports, Ethernet header included")             \
+	X(ARP_ANSWERED, "arp-answered", "ARP requests for our addresses answered")                 \
+	X(ND_ANSWERED, "nd-answered", "neighbour solicitations for our addresses answered")        \
+	X(ECHO_ANSWERED, "echo-answered", "ICMP and ICMPv6 echo requests answered")                \
+	/* sessions in forward mode */                                                             \
+	X(SESSION_OPENED, "session-opened", "sessions begun by a SYN for a service")               \
+	X(SESSION_ESTABLISHED, "session-established", "sessions whose handshake was completed")    \
+	X(SESSION_REDISPATCHED, "session-redispatched",                                            \
+		"SYNs sent to another member because the first refused or stayed silent")          \
+	X(CLOSE_FIN, "close-fin", "sessions ended by both sides")                                  \
+	X(CLOSE_RESET, "close-reset", "sessions ended by a reset that passed through")             \
+	X(CLOSE_IDLE, "close-idle", "established sessions ended by the idle time")                 \
+	X(CLOSE_UNANSWERED, "close-unanswered", "sessions whose handshake was never completed")    \
+	X(CLOSE_MEMBER_DOWN, "close-member-down",                                                  \
+		"sessions reset on both sides because their member went down")                     \
+	X(CLOSE_SERVICE_GONE, "close-service-gone",                                                \
+		"sessions reset on both sides because their service was removed")                  \
+	X(CLOSE_EVICTED, "close-evicted",                                                          \
+		"half-open or closing sessions given up for a new one, the table being full")      \
+	X(RESET_SENT, "reset-sent", "resets that we made ourselves")                               \
+	/* refusals: a client was told no */                                                       \
+	X(REFUSE_NO_MEMBER, "refuse-no-member", "SYNs refused: no member takes sessions")          \
+	X(REFUSE_PORT_CLOSED, "refuse-port-closed", "SYNs refused: no service on that port")       \
+	X(REFUSE_NO_SESSION, "refuse-no-session",                                                  \
+		"segments reset: they belong to no session that we know")                          \
+	/* drops: a packet was thrown away without an answer */                                    \
+	X(DROP_TRUNCATED, "drop-truncated", "shorter than its own headers say")                    \
+	X(DROP_ETHERTYPE, "drop-ethertype", "neither IPv4, IPv6 nor ARP")                          \
+	X(DROP_OTHER_HOST, "drop-other-host", "sent to another station's Ethernet address")        \
+	X(DROP_IP_VERSION, "drop-ip-version", "IP version does not match the Ethernet type")       \
+	X(DROP_IP_HEADER, "drop-ip-header", "malformed IP header")                                 \
+	X(DROP_IP_CHECKSUM, "drop-ip-checksum", "wrong IPv4 header checksum")                      \
+	X(DROP_IP_OPTION, "drop-ip-option", "IPv4 source routing, or IPv6 extension headers")      \
+	X(DROP_MARTIAN, "drop-martian", "source or destination that no unicast packet has")        \
+	X(DROP_SPOOFED, "drop-spoofed", "source address is one of our own")                        \
+	X(DROP_FRAGMENT, "drop-fragment", "IP fragment")                                           \
+	X(DROP_NOT_OURS, "drop-not-ours", "destination is none of our addresses")                  \
+	X(DROP_PROTOCOL, "drop-protocol", "transport protocol that nothing here speaks")           \
+	X(DROP_ARP, "drop-arp", "malformed ARP packet")                                            \
+	X(DROP_ND, "drop-nd", "malformed or unacceptable neighbour discovery (RFC 4861 7.1)")      \
+	X(DROP_ICMP, "drop-icmp", "ICMP or ICMPv6 that is not answered here, or is malformed")     \
+	X(DROP_TCP_HEADER, "drop-tcp-header", "malformed TCP header")                              \
+	X(DROP_TCP_FLAGS, "drop-tcp-flags", "TCP flags that no sane sender sets (SYN with FIN)")   \
+	X(DROP_NO_SESSION, "drop-no-session", "reset, or answer to one, that fits no session")     \
+	X(DROP_TTL, "drop-ttl", "hop limit used up")                                               \
+	X(DROP_TOO_BIG, "drop-too-big", "larger than the outgoing interface carries")              \
+	X(DROP_TABLE_FULL, "drop-table-full", "new session, and only established ones to evict")   \
+	X(DROP_PORTS_EXHAUSTED, "drop-ports-exhausted", "no free port on the translate-from side") \
+	X(DROP_ANSWER_LIMIT, "drop-answer-limit",                                                  \
+		"answers of our own held back by the rate limit")                                  \
+	X(DROP_NO_ROUTE, "drop-no-route", "no interface leads to the destination")                 \
+	X(DROP_NEIGHBOUR_PENDING, "drop-neighbour-pending",                                        \
+		"waiting queue of a next hop that is being resolved was full")                     \
+	X(DROP_NEIGHBOUR_FAILED, "drop-neighbour-failed", "next hop did not answer")               \
+	X(DROP_NEIGHBOUR_TABLE, "drop-neighbour-table", "neighbour table full")                    \
+	X(DROP_TX_FULL, "drop-tx-full", "the port's transmit ring was full")                       \
+	X(DROP_NO_BUFFER, "drop-no-buffer", "no packet buffer left for a packet of our own")       \
+	/* things seen that an operator wants to know */                                           \
+	X(SEEN_ADDRESS_CONFLICT, "seen-address-conflict",                                          \
+		"ARP or neighbour discovery in which another station claims our address")          \
+	X(SEEN_MEMBER_REFUSED, "seen-member-refused", "members that answered a SYN with a reset")  \
+	X(SEEN_MEMBER_SILENT, "seen-member-silent", "members that did not answer a SYN in time")   \
+	X(SEEN_EVENT_LOST, "seen-event-lost", "reports to the control thread that did not fit")    \
+	/* the worker's own life */                                                                \
+	X(WORKER_LOOPS, "worker-loops", "turns of the poll loop")                                  \
+	X(WORKER_BUSY_CYCLES, "worker-busy-cycles", "TSC cycles of turns that had work")           \
+	X(WORKER_SLEEPS, "worker-sleeps", "times that a worker slept because nothing arrived")
+
+enum postern_counter {
+#define X(enumerator, name, help) POSTERN_COUNTER_##enumerator,
+	POSTERN_COUNTERS(X)
+#undef X
+	POSTERN_COUNTER_COUNT
+};
+
+// The shown name and the help text of a counter. Any thread.
+const char *postern_counter_name(enum postern_counter c);
+const char *postern_counter_help(enum postern_counter c);

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What the control half may ask of the dataplane: start, publish, look, stop. Unless a comment
+// says otherwise the functions are called from the control thread, return 0 or a negative errno,
+// and never block.
+
+#pragma once
+
+#include "postern/addr.h"
+#include "postern/counter.h"
+#include "postern/snapshot.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct postern_dataplane;
+
+enum postern_huge_pages {
+	POSTERN_HUGE_AUTO,    // use them if enough are free, else do without (virtual devices)
+	POSTERN_HUGE_REQUIRE, // refuse to start without
+	POSTERN_HUGE_OFF,
+};
+
+struct postern_start {
+	const char *program; // argv[0], for EAL's messages
+	unsigned worker_cpu; // CPU of the one worker
+	enum postern_huge_pages huge_pages;
+	unsigned memory_mb; // EAL's memory; 0: computed from the buffers
+	unsigned buffers;   // packet buffers in all
+	uint32_t sessions;  // size of the flow table, sessions
+	bool busy_poll;     // never sleep
+	char *const *eal;   // further EAL arguments
+	unsigned n_eal;
+};
+
+// Starts EAL, opens and configures every interface of the snapshot, adopts the snapshot as
+// epoch 1 and starts the worker. May take seconds; called once. On failure `why` (of `size`
+// bytes) says in one line what is wrong and what to type, and everything is undone except EAL
+// itself. Takes the snapshot in either case.
+int postern_dataplane_start(const struct postern_start *start, struct postern_snapshot *snapshot,
+	struct postern_dataplane **out, char *why, size_t size);
+
+// Stops the worker, closes the ports and frees everything. Sends no resets: what is in progress
+// is met with resets when its next packet arrives after a restart. May take some milliseconds.
+void postern_dataplane_stop(struct postern_dataplane *dp);
+
+// Publishes the next snapshot and returns its epoch (positive), or a negative errno. Takes the
+// snapshot in either case. Interfaces must be those of the first snapshot.
+int64_t postern_dataplane_publish(struct postern_dataplane *dp, struct postern_snapshot *snapshot);
+
+// The lowest epoch that every worker has adopted.
+uint64_t postern_dataplane_adopted(const struct postern_dataplane *dp);
+
+// Frees snapshots that no worker can still see; called now and then from the control loop.
+void postern_dataplane_reclaim(struct postern_dataplane *dp);
+
+// Member health, one word a member (control: rw, worker: ro).
+#define POSTERN_MEMBER_TAKES_NEW 0x1u // new sessions may go there
+#define POSTERN_MEMBER_RESET     0x2u // its sessions are to be reset on both sides, now
+
+void postern_member_set_health(struct postern_dataplane *dp, uint16_t member, uint32_t word);
+
+// What a worker has seen of a member. Only control changes health; this is advice.
+enum postern_event_kind {
+	POSTERN_EVENT_REFUSED, // SYNs in a row were answered with a reset
+	POSTERN_EVENT_SILENT,  // SYNs in a row were not answered
+};
+
+struct postern_event {
+	uint8_t kind;
+	uint8_t worker;
+	uint16_t member;   // id
+	uint32_t in_a_row; // failures since the member last accepted
+};
+
+// Takes up to `n` events; returns how many. The descriptor becomes readable when there are some.
+unsigned postern_events_take(struct postern_dataplane *dp, struct postern_event *out, unsigned n);
+int postern_events_fd(const struct postern_dataplane *dp);
+
+// Sums over all workers.
+void postern_counters_read(
+	const struct postern_dataplane *dp, uint64_t out[static POSTERN_COUNTER_COUNT]);
+
+struct postern_member_stats {
+	uint64_t opened;      // sessions sent there
+	uint64_t established; // handshakes completed
+	uint64_t refused;     // SYNs answered with a reset
+	uint64_t silent;      // SYNs not answered
+	uint64_t bytes_in;    // from clients to the member, IP packet bytes
+	uint64_t bytes_out;   // from the member to clients
+	uint32_t sessions;    // now
+};
+
+void postern_member_read(
+	const struct postern_dataplane *dp, uint16_t member, struct postern_member_stats *out);
+
+struct postern_listen_stats {
+	uint64_t opened;
+	uint64_t refused; // no member
+	uint64_t bytes_in;
+	uint64_t bytes_out;
+	uint32_t sessions;
+};
+
+void postern_listen_read(
+	const struct postern_dataplane *dp, uint16_t listen, struct postern_listen_stats *out);
+
+// True when no session refers to the id any more, so that it may be given to another name.
+bool postern_member_is_idle(const struct postern_dataplane *dp, uint16_t member);
+bool postern_listen_is_idle(const struct postern_dataplane *dp, uint16_t listen);
+
+enum postern_session_state {
+	POSTERN_SESSION_OPENING,
+	POSTERN_SESSION_ESTABLISHED,
+	POSTERN_SESSION_CLOSING, // at least one side has sent FIN
+	POSTERN_SESSION_RESET,   // a reset has passed, or we have sent them
+	POSTERN_SESSION_STATES
+};
+
+const char *postern_session_state_name(enum postern_session_state s);
+
+struct postern_session {
+	uint8_t worker;
+	uint32_t slot;
+	uint32_t generation;
+	enum postern_session_state state;
+	struct postern_endpoint client;
+	uint16_t listen;                    // id
+	uint16_t member;                    // id
+	struct postern_endpoint translated; // our address and port towards the member
+	uint64_t age_ms;
+	uint64_t idle_ms;
+	uint64_t bytes_in;
+	uint64_t bytes_out;
+};
+
+// Walks the sessions without disturbing the worker: copies the first one at or after *cursor and
+// moves the cursor behind it. Returns 1, or 0 at the end, or -EAGAIN after having looked at
+// `budget` slots without finding one (call again). A walk begins with *cursor = 0; sessions that
+// come and go meanwhile may be missed or seen.
+int postern_session_next(const struct postern_dataplane *dp, uint64_t *cursor, unsigned budget,
+	struct postern_session *out);
+
+// One session by its id; -ENOENT when it is gone.
+int postern_session_get(const struct postern_dataplane *dp, unsigned worker, uint32_t slot,
+	uint32_t generation, struct postern_session *out);
+
+uint32_t postern_sessions_capacity(const struct postern_dataplane *dp);
+uint32_t postern_sessions_in_use(const struct postern_dataplane *dp);
+
+struct postern_port_info {
+	char driver[32];
+	uint8_t mac[6];
+	uint16_t mtu;
+	bool up;
+	bool rx_checksum; // the port verifies checksums
+	bool tx_checksum; // the port writes checksums
+	uint64_t rx_packets, rx_bytes, rx_missed, rx_errors;
+	uint64_t tx_packets, tx_bytes, tx_errors;
+};
+
+// `interface` is the index in the snapshot.
+int postern_port_read(
+	const struct postern_dataplane *dp, uint16_t interface, struct postern_port_info *out);
+
+bool postern_dataplane_uses_huge_pages(const struct postern_dataplane *dp);

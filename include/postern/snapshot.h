@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What the control half wants, as one immutable value: which addresses are ours, which services
+// answer on them, which members stand behind. Control builds a snapshot aside, hands it to
+// postern_dataplane_publish() and never touches it again.
+//
+// Ids are 16 bits, stable by name from one snapshot to the next, and reused only when
+// postern_dataplane_*_idle() says that the last session of the id has gone.
+
+#pragma once
+
+#include "postern/addr.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define POSTERN_NAME_SIZE 64 // longest name of an object, NUL included
+#define POSTERN_ID_NONE   UINT16_MAX
+
+struct postern_route {
+	struct postern_prefix to;
+	struct postern_addr via;
+};
+
+// An interface is fixed from start to stop; only a restart changes one.
+struct postern_interface {
+	char name[POSTERN_NAME_SIZE];
+	char device[256]; // PCI address, or virtual device "net_af_packet0,iface=eth1"
+	struct postern_prefix *addresses;
+	uint16_t n_addresses;
+	struct postern_addr gateway_v4; // none: all zero
+	struct postern_addr gateway_v6;
+	struct postern_route *routes;
+	uint16_t n_routes;
+	struct postern_addr *translate_from; // sources of what goes to members through here
+	uint16_t n_translate_from;
+	uint16_t mtu; // bytes of IP packet; 0: as the port has it
+};
+
+// How long a session may stay without a packet in each of its states, in milliseconds.
+struct postern_session_times {
+	uint32_t opening_ms;
+	uint32_t idle_ms;
+	uint32_t closing_ms;
+	uint32_t reset_ms;
+};
+
+struct postern_service {
+	uint16_t id;
+	uint16_t pool; // id
+	char name[POSTERN_NAME_SIZE];
+	struct postern_session_times times;
+};
+
+// One address and port that a service answers on.
+struct postern_listen {
+	uint16_t id;
+	uint16_t service;   // id
+	uint16_t interface; // index: where its address is announced
+	struct postern_endpoint at;
+};
+
+struct postern_member {
+	uint16_t id;
+	uint16_t pool; // id
+	char name[POSTERN_NAME_SIZE];
+	struct postern_endpoint at;
+};
+
+// A Maglev table over a pool's members of one family: slot to member id.
+struct postern_maglev {
+	uint32_t size; // prime; 0: the pool has no member of this family
+	uint16_t *slots;
+};
+
+enum {
+	POSTERN_V4,
+	POSTERN_V6,
+	POSTERN_FAMILIES
+};
+
+struct postern_pool {
+	uint16_t id;
+	char name[POSTERN_NAME_SIZE];
+	uint16_t *members; // ids
+	uint16_t n_members;
+	struct postern_maglev maglev[POSTERN_FAMILIES];
+	uint16_t observe_fall; // failures in a row after which a worker reports; 0: never
+};
+
+struct postern_snapshot {
+	uint64_t epoch; // set by postern_dataplane_publish()
+	struct postern_interface *interfaces;
+	uint16_t n_interfaces;
+	struct postern_service *services;
+	uint16_t n_services;
+	struct postern_listen *listens;
+	uint16_t n_listens;
+	struct postern_pool *pools;
+	uint16_t n_pools;
+	struct postern_member *members;
+	uint16_t n_members;
+};
+
+// Frees a snapshot that was never published, and everything that it points to; every pointer in
+// it comes from malloc(). NULL is fine. Control thread.
+void postern_snapshot_free(struct postern_snapshot *s);
