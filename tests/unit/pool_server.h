@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Servers for the tests of probes: certificates made on the spot, and a thread that behaves as it
+// is told. For use within cmocka tests; include once in a program.
+
+#pragma once
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+// Certificates.
+
+struct identity {
+	EVP_PKEY *key;
+	X509 *certificate;
+};
+
+static struct identity ca, other_ca, server_id, client_id;
+static char folder[] = "/tmp/test_probe.XXXXXX";
+static char trust_file[64], client_file[64], client_key[64], locked_key[64];
+
+static void add_extension(X509 *c, int nid, const char *value)
+{
+	X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, nid, value);
+	assert_non_null(e);
+	assert_int_equal(X509_add_ext(c, e, -1), 1);
+	X509_EXTENSION_free(e);
+}
+
+// Makes a certificate with a common name and alternative names (NULL: none), signed by `issuer` or
+// by itself.
+static struct identity make_identity(
+	const char *cn, const char *names, const struct identity *issuer)
+{
+	static long serial;
+	struct identity id = {EVP_EC_gen("P-256"), X509_new()};
+	assert_non_null(id.key);
+	X509_set_version(id.certificate, 2);
+	ASN1_INTEGER_set(X509_get_serialNumber(id.certificate), ++serial);
+	X509_gmtime_adj(X509_getm_notBefore(id.certificate), -3600);
+	X509_gmtime_adj(X509_getm_notAfter(id.certificate), 3600);
+	X509_set_pubkey(id.certificate, id.key);
+	X509_NAME *subject = X509_get_subject_name(id.certificate);
+	X509_NAME_add_entry_by_txt(
+		subject, "CN", MBSTRING_ASC, (const unsigned char *)cn, -1, -1, 0);
+	X509_set_issuer_name(id.certificate,
+		issuer != NULL ? X509_get_subject_name(issuer->certificate) : subject);
+	add_extension(
+		id.certificate, NID_basic_constraints, issuer != NULL ? "CA:FALSE" : "CA:TRUE");
+	if (names != NULL)
+		add_extension(id.certificate, NID_subject_alt_name, names);
+	EVP_PKEY *signer = issuer != NULL ? issuer->key : id.key;
+	assert_true(X509_sign(id.certificate, signer, EVP_sha256()) > 0);
+	return id;
+}
+
+static void free_identity(struct identity *id)
+{
+	EVP_PKEY_free(id->key);
+	X509_free(id->certificate);
+}
+
+static void write_certificate(char path[static 64], const char *name, X509 *c)
+{
+	snprintf(path, 64, "%s/%s", folder, name);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	assert_int_equal(PEM_write_X509(f, c), 1);
+	fclose(f);
+}
+
+static void write_key(char path[static 64], const char *name, EVP_PKEY *key, bool locked)
+{
+	char password[] = "secret";
+	snprintf(path, 64, "%s/%s", folder, name);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	assert_int_equal(PEM_write_PKCS8PrivateKey(f, key, locked ? EVP_aes_128_cbc() : NULL,
+				 locked ? password : NULL, locked ? 6 : 0, NULL, NULL),
+		1);
+	fclose(f);
+}
+
+static int make_files(void **state)
+{
+	(void)state;
+	if (mkdtemp(folder) == NULL)
+		return -1;
+	ca = make_identity("Contoso CA", NULL, NULL);
+	other_ca = make_identity("Other CA", NULL, NULL);
+	server_id = make_identity("fe1", "DNS:fe1.contoso.local,URI:sip:contoso.com", &ca);
+	client_id = make_identity("edge", "DNS:edge.contoso.com", &ca);
+	write_certificate(trust_file, "ca.pem", ca.certificate);
+	write_certificate(client_file, "edge.pem", client_id.certificate);
+	write_key(client_key, "edge.key", client_id.key, false);
+	write_key(locked_key, "locked.key", client_id.key, true);
+	return 0;
+}
+
+static int remove_files(void **state)
+{
+	(void)state;
+	unlink(trust_file);
+	unlink(client_file);
+	unlink(client_key);
+	unlink(locked_key);
+	rmdir(folder);
+	free_identity(&ca);
+	free_identity(&other_ca);
+	free_identity(&server_id);
+	free_identity(&client_id);
+	return 0;
+}
+
+// A server in a thread of its own.
+
+enum behaviour {
+	ACCEPTS,     // a TCP connection, and reads until it ends
+	SILENT,      // ... and never says a word
+	SPEAKS_SMTP, // something that is not TLS
+	CLOSES,      // at once, with FIN
+	RESETS,      // after the ClientHello
+	TLS,
+	TLS_RESETS,     // completes the handshake, then resets the connection
+	TLS_NO_GOODBYE, // completes the handshake, then never answers
+	TLS_LATE,       // TLS, once the test's event loop has been held up
+};
+
+struct server {
+	enum behaviour behaviour;
+	int version;  // highest TLS version; 0: any
+	bool demands; // a client certificate
+	bool tickets;
+	const struct identity *id;
+
+	int fd;
+	uint16_t port;
+	pthread_t thread;
+	SSL_CTX *ctx;
+	_Atomic uint16_t last; // source port of the connection that stops it
+	int held[2];           // TLS_LATE: tells the test of a connection, and the other way round
+	int released[2];
+	unsigned good_ends; // connections that the prober ended in the ordinary way
+	unsigned bad_ends;
+};
+
+static void read_to_the_end(struct server *s, int fd)
+{
+	char data[256];
+	ssize_t n;
+	while ((n = recv(fd, data, sizeof(data), 0)) > 0)
+		continue;
+	*(n == 0 ? &s->good_ends : &s->bad_ends) += 1;
+}
+
+static void serve_tls(struct server *s, int fd)
+{
+	char data[256];
+	SSL *ssl = SSL_new(s->ctx);
+	SSL_set_fd(ssl, fd);
+	if (SSL_accept(ssl) == 1) {
+		if (s->behaviour == TLS_RESETS) {
+			struct linger reset = {1, 0};
+			setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+		} else if (s->behaviour == TLS_NO_GOODBYE) {
+			read_to_the_end(s, fd); // until the prober gives up
+		} else {
+			int n = SSL_read(ssl, data, sizeof(data));
+			bool good = SSL_get_error(ssl, n) == SSL_ERROR_ZERO_RETURN;
+			*(good ? &s->good_ends : &s->bad_ends) += 1;
+			SSL_shutdown(ssl);
+		}
+	}
+	SSL_free(ssl);
+	ERR_clear_error();
+}
+
+static void serve(struct server *s, int fd)
+{
+	struct linger reset = {1, 0};
+	char data[1024];
+	switch (s->behaviour) {
+	case ACCEPTS:
+	case SILENT:
+		read_to_the_end(s, fd);
+		break;
+	case SPEAKS_SMTP:
+		send(fd, "220 mail.contoso.com\r\n", 22, MSG_NOSIGNAL);
+		read_to_the_end(s, fd);
+		break;
+	case CLOSES:
+		break;
+	case RESETS:
+		recv(fd, data, sizeof(data), 0);
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+		break;
+	case TLS_LATE:
+		if (write(s->held[1], "", 1) != 1 || read(s->released[0], data, 1) != 1)
+			break;
+		serve_tls(s, fd);
+		break;
+	case TLS:
+	case TLS_RESETS:
+	case TLS_NO_GOODBYE:
+		serve_tls(s, fd);
+		break;
+	}
+	close(fd);
+}
+
+static void *run_server(void *arg)
+{
+	struct server *s = arg;
+	sigset_t pipe;
+	sigemptyset(&pipe);
+	sigaddset(&pipe, SIGPIPE); // only the prober must get by without
+	pthread_sigmask(SIG_BLOCK, &pipe, NULL);
+	for (;;) {
+		struct sockaddr_in6 from; // an IPv4 address has its port at the same place
+		socklen_t length = sizeof(from);
+		int fd = accept(s->fd, (struct sockaddr *)&from, &length);
+		if (fd < 0 || ntohs(from.sin6_port) == s->last) {
+			close(fd);
+			return NULL;
+		}
+		serve(s, fd);
+	}
+}
+
+static void listen_on(struct server *s, int family, int backlog)
+{
+	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	socklen_t length = family == AF_INET ? sizeof(v4) : sizeof(v6);
+	struct sockaddr *at = family == AF_INET ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6;
+	s->fd = socket(family, SOCK_STREAM, 0);
+	assert_int_equal(bind(s->fd, at, length), 0);
+	if (backlog >= 0)
+		assert_int_equal(listen(s->fd, backlog), 0);
+	assert_int_equal(getsockname(s->fd, at, &length), 0);
+	s->port = ntohs(family == AF_INET ? v4.sin_port : v6.sin6_port);
+}
+
+static void start_server(struct server *s, int family)
+{
+	listen_on(s, family, 16);
+	if (s->behaviour >= TLS) {
+		const struct identity *id = s->id != NULL ? s->id : &server_id;
+		s->ctx = SSL_CTX_new(TLS_server_method());
+		SSL_CTX_use_certificate(s->ctx, id->certificate);
+		SSL_CTX_use_PrivateKey(s->ctx, id->key);
+		SSL_CTX_set_max_proto_version(s->ctx, s->version);
+		if (s->version == TLS1_1_VERSION) {
+			SSL_CTX_set_min_proto_version(s->ctx, s->version);
+			SSL_CTX_set_security_level(s->ctx, 0);
+		}
+		SSL_CTX_set_num_tickets(s->ctx, s->tickets ? 2 : 0);
+		if (s->demands) {
+			X509_STORE_add_cert(SSL_CTX_get_cert_store(s->ctx), ca.certificate);
+			SSL_CTX_set_verify(
+				s->ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+			SSL_CTX_set_session_id_context(s->ctx, (const unsigned char *)"t", 1);
+		}
+	}
+	assert_int_equal(pipe(s->held), 0);
+	assert_int_equal(pipe(s->released), 0);
+	assert_int_equal(pthread_create(&s->thread, NULL, run_server, s), 0);
+}
+
+// Comes back when the server has dealt with all connections, of which the last tells it to stop.
+static void stop_server(struct server *s)
+{
+	struct sockaddr_in6 at, own = {0};
+	socklen_t length = sizeof(at);
+	assert_int_equal(getsockname(s->fd, (struct sockaddr *)&at, &length), 0);
+	int fd = socket(at.sin6_family, SOCK_STREAM, 0);
+	own.sin6_family = at.sin6_family;
+	assert_int_equal(bind(fd, (struct sockaddr *)&own, length), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&own, &length), 0);
+	s->last = ntohs(own.sin6_port);
+	close(s->released[1]);
+	assert_int_equal(connect(fd, (struct sockaddr *)&at, length), 0);
+	pthread_join(s->thread, NULL);
+	close(fd);
+	close(s->fd);
+	close(s->held[0]);
+	close(s->held[1]);
+	close(s->released[0]);
+	SSL_CTX_free(s->ctx);
+}
