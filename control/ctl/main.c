@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// posternctl's command line.
+
+#include "control/ctl/ctl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct options {
+	const char *socket;
+	bool json;
+	bool help;
+	bool version;
+	bool wrong;
+	char **words; // what is not an option of ours
+	size_t n;
+};
+
+// Options of ours are taken from anywhere, since they are often thought of last. Returns whether
+// the word is one; a value that it needs is taken from `next`.
+static bool take_option(struct options *o, const char *word, const char *next, bool *used_next)
+{
+	if (strcmp(word, "--json") == 0) {
+		o->json = true;
+	} else if (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0) {
+		o->help = true;
+	} else if (strcmp(word, "--version") == 0) {
+		o->version = true;
+	} else if (strcmp(word, "-s") == 0 && next) {
+		o->socket = next;
+		*used_next = true;
+	} else if (strncmp(word, "-s", 2) == 0 && word[2] != '\0') {
+		o->socket = word + 2;
+	} else if (word[0] == '-' && word[1] != '-' && word[1] != '\0' &&
+		   !strchr("0123456789", word[1])) {
+		char *safe = ctl_text_safe(word, false);
+
+		fprintf(stderr, "posternctl: %s: %s\n", safe,
+			word[1] == 's' ? "the socket's path is missing" : "no such option");
+		free(safe);
+		o->wrong = true;
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static void parse(struct options *o, char **argv, int argc)
+{
+	bool only_words = false;
+
+	for (int i = 1; i < argc; i++) {
+		bool used_next = false;
+		const char *next = i + 1 < argc ? argv[i + 1] : NULL;
+
+		if (!only_words && strcmp(argv[i], "--") == 0)
+			only_words = true;
+		else if (only_words || !take_option(o, argv[i], next, &used_next))
+			o->words[o->n++] = argv[i];
+		i += used_next;
+	}
+}
+
+static int verdict_code(const json_t *result)
+{
+	const char *verdict = json_string_value(json_object_get(result, "verdict"));
+
+	if (verdict && strcmp(verdict, "ok") == 0)
+		return CTL_OK;
+	return verdict && strcmp(verdict, "degraded") == 0 ? CTL_FAILED : CTL_DOWN;
+}
+
+static void print_json(const json_t *value)
+{
+	json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
+	fputc('\n', stdout);
+}
+
+static bool is_usage_error(const json_t *error)
+{
+	json_int_t code = json_integer_value(json_object_get(error, "code"));
+
+	return code == CTL_NO_METHOD || code == CTL_WRONG_PARAMS;
+}
+
+// Takes the parameters.
+static int call(struct ctl_client *c, const struct options *o, const char *name, json_t *params)
+{
+	json_t *answer = ctl_client_call(c, name, params, false);
+	const json_t *result = json_object_get(answer, "result");
+	const json_t *error = json_object_get(answer, "error");
+	int code = CTL_OK;
+
+	if (!answer) {
+		code = CTL_USAGE;
+	} else if (!result) {
+		ctl_print_error(error);
+		if (o->json)
+			print_json(answer);
+		code = is_usage_error(error) ? CTL_USAGE : CTL_FAILED;
+	} else {
+		if (o->json)
+			print_json(result);
+		else
+			ctl_print(stdout, result);
+		if (strcmp(name, "status.show") == 0)
+			code = verdict_code(result);
+	}
+	json_decref(answer);
+	return code;
+}
+
+static bool is_verb(const char *word)
+{
+	return strncmp(word, "--", 2) != 0 && !strchr(word, '=');
+}
+
+static int ask(struct ctl_client *c, const struct options *o)
+{
+	const bool with_verb = o->n > 1 && is_verb(o->words[1]);
+	const json_t *method = with_verb ? ctl_client_method(c, o->words[0], o->words[1])
+					 : ctl_client_default(c, o->words[0]);
+
+	if (method) {
+		size_t used = with_verb ? 2 : 1;
+		json_t *params = ctl_args_params(method, o->words + used, o->n - used);
+
+		return params ? call(c, o, json_string_value(json_object_get(method, "name")),
+					params)
+			      : CTL_USAGE;
+	}
+	// The server knows what may have been meant.
+	char *name = ctl_text_format("%s.%s", o->words[0], with_verb ? o->words[1] : "show");
+	int code = call(c, o, name, json_object());
+	free(name);
+	return code;
+}
+
+static int serve(const struct options *o)
+{
+	struct ctl_client c;
+	const bool help = o->help || strcmp(o->words[0], "help") == 0;
+	int code = ctl_client_open(&c, o->socket, false);
+
+	if (code != CTL_OK) {
+		if (help)
+			ctl_help_options(stdout);
+	} else if (o->help) {
+		code = ctl_help(&c, o->words, o->n);
+	} else if (help) {
+		code = ctl_help(&c, o->words + 1, o->n - 1);
+	} else if (o->n == 1 && strcmp(o->words[0], "describe") == 0) {
+		code = call(&c, o, "describe", json_object());
+	} else {
+		code = ask(&c, o);
+	}
+	ctl_client_close(&c);
+	return code;
+}
+
+// Asked for without a noun: what a postern that answers can do is shown, too.
+static int help_all(const struct options *o)
+{
+	struct ctl_client c;
+
+	if (ctl_client_open(&c, o->socket, true) == CTL_OK)
+		ctl_help(&c, NULL, 0);
+	else
+		ctl_help_options(stdout);
+	ctl_client_close(&c);
+	return CTL_OK;
+}
+
+static int run(struct options *o)
+{
+	if (o->wrong)
+		return CTL_USAGE;
+	if (o->version) {
+		puts("posternctl " POSTERN_VERSION);
+		return CTL_OK;
+	}
+	if (o->n == 0 && o->help)
+		return help_all(o);
+	if (o->n == 0) {
+		ctl_help_options(stderr);
+		return CTL_USAGE;
+	}
+	if (strcmp(o->words[0], "completion") == 0 && !o->help)
+		return ctl_completion(o->n > 1 ? o->words[1] : NULL);
+	return serve(o);
+}
+
+int main(int argc, char **argv)
+{
+	const char *env = getenv("POSTERN_SOCKET");
+	struct options o = {.socket = env && env[0] != '\0' ? env : CTL_SOCKET_DEFAULT};
+
+	o.words = calloc((size_t)argc + 1, sizeof(*o.words));
+	if (!o.words) {
+		fputs("posternctl: out of memory\n", stderr);
+		return CTL_FAILED;
+	}
+	int code;
+	if (argc > 1 && strcmp(argv[1], "__complete") == 0) {
+		// The line being typed has options, too, and its last word is not finished.
+		parse(&o, argv + 1, argc - 1);
+		code = ctl_complete(o.socket, o.words, o.n);
+	} else {
+		parse(&o, argv, argc);
+		code = run(&o);
+	}
+	free(o.words);
+	if (fflush(stdout) != 0)
+		code = CTL_FAILED;
+	return code;
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// All nouns in the order in which help shows them.
+
+#include "control/rpc/internal.h"
+
+void rpc_methods_add(struct rpc_context *context)
+{
+	rpc_methods_status(context);
+	rpc_methods_interface(context);
+	rpc_methods_service(context);
+	rpc_methods_pool(context);
+	rpc_methods_member(context);
+	rpc_methods_session(context);
+	rpc_methods_stats(context);
+	rpc_methods_config(context);
+	rpc_methods_log(context);
+}

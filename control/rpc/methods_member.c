@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// member: the servers of the pools; their state, and the operator's word on it.
+
+#include "control/pool/pool.h"
+#include "control/rpc/internal.h"
+
+#include "postern/dataplane.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct pool_member *rpc_find_member(
+	struct rpc_call *call, struct rpc_context *context, const char *path)
+{
+	const char *slash = strchr(path, '/');
+	struct rpc_names names = {0};
+	char name[POSTERN_NAME_SIZE];
+
+	if (!slash) {
+		rpc_fail(call, RPC_INVALID_PARAMS,
+			rpc_mistake(NULL, "member", 0, "the pool is missing", "POOL/MEMBER"),
+			"a member is named as POOL/MEMBER");
+		return NULL;
+	}
+	// A longer name is cut to one that no pool has, since theirs end before.
+	snprintf(
+		name, sizeof(name), "%.*s", (int)(slash - path < 1024 ? slash - path : 1024), path);
+	const struct pool *pool = rpc_find_pool(call, context, name);
+	if (!pool)
+		return NULL;
+	struct pool_member *m = pool_member_find(pool, slash + 1);
+	if (m)
+		return m;
+	for (uint16_t i = 0; i < pool->n_members; i++) {
+		char full[2 * POSTERN_NAME_SIZE];
+
+		snprintf(full, sizeof(full), "%s/%s", pool->name, pool->members[i]->name);
+		rpc_names_add(&names, full);
+	}
+	rpc_fail_not_found(call, "member", path, rpc_names_text(&names, NULL));
+	return NULL;
+}
+
+// since_ms is a time of the monotonic clock, which means nothing to a reader: shown is how long
+// ago that was.
+static uint64_t since(const struct pool_member *m)
+{
+	uint64_t now = rpc_monotonic_us() / 1000;
+
+	return now > m->since_ms ? now - m->since_ms : 0;
+}
+
+static json_t *member_object(const struct pool_member *m, const struct postern_member_stats *stats)
+{
+	return json_pack("{s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
+		rpc_textf("%s/%s", m->pool->name, m->name), "address", rpc_endpoint(&m->at),
+		"health", pool_health_name(m->health), "admin", pool_admin_name(m->admin), "weight",
+		rpc_uint(m->weight), "since-ms", rpc_uint(since(m)), "sessions",
+		rpc_uint(stats->sessions), "opened", rpc_uint(stats->opened), "refused",
+		rpc_uint(stats->refused), "bytes-in", rpc_uint(stats->bytes_in), "bytes-out",
+		rpc_uint(stats->bytes_out), "why", rpc_text(m->why));
+}
+
+json_t *rpc_member_row(const struct rpc_context *context, const struct pool_member *m)
+{
+	struct postern_member_stats stats = {0};
+
+	postern_member_read(context->dp, m->id, &stats);
+	return member_object(m, &stats);
+}
+
+static json_t *member_details(const struct pool_member *m, const struct postern_member_stats *stats)
+{
+	return json_pack("{s:b, s:o, s:o, s:o, s:{s:o, s:o, s:o}}", "takes-new",
+		rpc_member_takes_new(m), "fqdn", m->fqdn ? rpc_text(m->fqdn) : json_null(),
+		"established", rpc_uint(stats->established), "silent", rpc_uint(stats->silent),
+		"probes", "ok", rpc_uint(m->probes_ok), "failed", rpc_uint(m->probes_failed),
+		"last-ms", rpc_uint(m->last_probe_ms));
+}
+
+static void reply_member(
+	struct rpc_call *call, const struct rpc_context *context, const struct pool_member *m)
+{
+	struct postern_member_stats stats = {0};
+
+	postern_member_read(context->dp, m->id, &stats);
+	json_t *shown = member_object(m, &stats);
+	if (json_object_update_new(shown, member_details(m, &stats)) != 0) {
+		json_decref(shown);
+		shown = NULL;
+	}
+	rpc_reply(call, shown);
+}
+
+// A walk over all members, counted through, from the cursor on.
+struct listing {
+	const struct rpc_context *context;
+	uint64_t at;
+	uint64_t from;
+	uint64_t limit;
+	json_t *items;
+	bool more;
+};
+
+static void list_pool(struct listing *l, const struct pool *pool)
+{
+	for (uint16_t i = 0; i < pool->n_members && !l->more; i++, l->at++) {
+		if (l->at < l->from)
+			continue;
+		if (json_array_size(l->items) == l->limit) {
+			l->more = true;
+			return;
+		}
+		json_array_append_new(l->items, rpc_member_row(l->context, pool->members[i]));
+	}
+}
+
+static bool parse_cursor(const char *text, uint64_t *from)
+{
+	char *end = NULL;
+
+	errno = 0;
+	*from = strtoull(text, &end, 16);
+	return errno == 0 && end != text && *end == '\0';
+}
+
+static void member_list(struct rpc_call *call, const json_t *params, void *user)
+{
+	struct rpc_context *context = user;
+	const char *name = rpc_param_string(params, "pool");
+	const char *cursor = rpc_param_string(params, "cursor");
+	struct listing l = {.context = context};
+	const struct pool *pool = NULL;
+	int64_t limit = 1000;
+
+	if (!rpc_param_integer(call, params, "limit", 1, 1000, &limit))
+		return;
+	if (name && !(pool = rpc_find_pool(call, context, name)))
+		return;
+	l.limit = (uint64_t)limit;
+	if (cursor && !parse_cursor(cursor, &l.from)) {
+		rpc_fail(call, RPC_INVALID_PARAMS,
+			rpc_mistake(NULL, "cursor", 0, "this is no cursor",
+				"the next of an earlier answer"),
+			"member.list: wrong parameters");
+		return;
+	}
+	l.items = json_array();
+	if (pool) {
+		list_pool(&l, pool);
+	} else {
+		for (unsigned i = 0; !l.more && (pool = pool_set_at(context->pools, i)); i++)
+			list_pool(&l, pool);
+	}
+	rpc_reply_list(call, l.items, l.more ? rpc_textf("%llx", (unsigned long long)l.at) : NULL);
+}
+
+static void member_show(struct rpc_call *call, const json_t *params, void *user)
+{
+	struct rpc_context *context = user;
+	const struct pool_member *m =
+		rpc_find_member(call, context, rpc_param_string(params, "member"));
+
+	if (m)
+		reply_member(call, context, m);
+}
+
+static void member_set(struct rpc_call *call, const json_t *params, void *user)
+{
+	struct rpc_context *context = user;
+	struct pool_member *m = rpc_find_member(call, context, rpc_param_string(params, "member"));
+
+	if (!m)
+		return;
+	int admin = pool_admin_parse(rpc_param_string(params, "state"));
+	if (admin < 0) {
+		rpc_fail(call, RPC_INTERNAL_ERROR, NULL, "that state is not known");
+		return;
+	}
+	pool_member_set_admin(context->pools, m, (enum pool_admin)admin);
+	reply_member(call, context, m);
+}
+
+static const char *const states[] = {"ready", "drain", "maint", NULL};
+
+static const struct rpc_param list_params[] = {
+	{"pool", RPC_STRING, false, true, NULL, "members of this pool only"},
+	{"limit", RPC_INTEGER, false, false, NULL, "most items at once, 1 to 1000; default 1000"},
+	{"cursor", RPC_STRING, false, false, NULL, "goes on from an earlier answer's next"},
+	{0},
+};
+
+static const struct rpc_param show_params[] = {
+	{"member", RPC_STRING, true, true, NULL, "POOL/MEMBER"},
+	{0},
+};
+
+static const struct rpc_param set_params[] = {
+	{"member", RPC_STRING, true, true, NULL, "POOL/MEMBER"},
+	{"state", RPC_STRING, true, true, states,
+		"ready: takes sessions; drain: keeps those it has; maint: those are reset, too"},
+	{0},
+};
+
+static const struct rpc_method methods[] = {
+	{"member.list", RPC_VIEW, "the members with health, state and sessions", list_params,
+		member_list},
+	{"member.show", RPC_VIEW, "one member with all that is known of it", show_params,
+		member_show},
+	{"member.set", RPC_OPERATE, "makes a member ready, drains it or takes it out", set_params,
+		member_set},
+};
+
+void rpc_methods_member(struct rpc_context *context)
+{
+	rpc_server_add(context->server, methods, sizeof(methods) / sizeof(methods[0]), context);
+}

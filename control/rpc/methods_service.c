@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// service: what postern answers on, and what has come there.
+
+#include "control/config/config.h"
+#include "control/pool/pool.h"
+#include "control/rpc/internal.h"
+
+#include "postern/dataplane.h"
+#include "postern/snapshot.h"
+
+#include <string.h>
+
+static const char *mode_name(enum config_mode mode)
+{
+	switch (mode) {
+	case CONFIG_MODE_FORWARD:
+		return "forward";
+	}
+	return "unknown";
+}
+
+static const char *translate_name(enum config_translate translate)
+{
+	switch (translate) {
+	case CONFIG_TRANSLATE_SOURCE:
+		return "source";
+	}
+	return "unknown";
+}
+
+const struct config_service *rpc_find_service(
+	struct rpc_call *call, struct rpc_context *context, const char *name)
+{
+	const struct config *config = context->config(context->daemon);
+	struct rpc_names names = {0};
+
+	for (size_t i = 0; i < config->services.count; i++) {
+		if (strcmp(config->services.items[i].name, name) == 0)
+			return &config->services.items[i];
+		rpc_names_add(&names, config->services.items[i].name);
+	}
+	rpc_fail_not_found(call, "service", name, rpc_names_text(&names, NULL));
+	return NULL;
+}
+
+// The service's id in the running snapshot; POSTERN_ID_NONE if it is not in it.
+static uint16_t service_id(const struct postern_snapshot *s, const char *name)
+{
+	for (uint16_t i = 0; s && i < s->n_services; i++)
+		if (strcmp(s->services[i].name, name) == 0)
+			return s->services[i].id;
+	return POSTERN_ID_NONE;
+}
+
+static json_t *listen_object(const struct rpc_context *context, const struct postern_snapshot *s,
+	const struct postern_listen *l, struct postern_listen_stats *sum)
+{
+	struct postern_listen_stats stats = {0};
+
+	postern_listen_read(context->dp, l->id, &stats);
+	sum->opened += stats.opened;
+	sum->refused += stats.refused;
+	sum->bytes_in += stats.bytes_in;
+	sum->bytes_out += stats.bytes_out;
+	sum->sessions += stats.sessions;
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "address", rpc_endpoint(&l->at),
+		"interface",
+		l->interface < s->n_interfaces ? rpc_text(s->interfaces[l->interface].name)
+					       : json_null(),
+		"sessions", rpc_uint(stats.sessions), "opened", rpc_uint(stats.opened), "refused",
+		rpc_uint(stats.refused), "bytes-in", rpc_uint(stats.bytes_in), "bytes-out",
+		rpc_uint(stats.bytes_out));
+}
+
+static json_t *listen_list(const struct rpc_context *context, const struct config_service *service,
+	struct postern_listen_stats *sum)
+{
+	const struct postern_snapshot *s = context->snapshot(context->daemon);
+	uint16_t id = service_id(s, service->name);
+	json_t *list = json_array();
+
+	for (uint16_t i = 0; s && id != POSTERN_ID_NONE && i < s->n_listens; i++)
+		if (s->listens[i].service == id)
+			json_array_append_new(list, listen_object(context, s, &s->listens[i], sum));
+	return list;
+}
+
+static json_t *addresses(const struct config_service *service)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < service->listen.count; i++)
+		json_array_append_new(list, rpc_endpoint(&service->listen.items[i]));
+	return list;
+}
+
+static json_t *row(const struct config_service *service, const struct postern_listen_stats *sum)
+{
+	return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
+		rpc_text(service->name), "mode", mode_name(service->mode), "pool",
+		rpc_text(service->pool), "listen", addresses(service), "sessions",
+		rpc_uint(sum->sessions), "opened", rpc_uint(sum->opened), "refused",
+		rpc_uint(sum->refused), "bytes-in", rpc_uint(sum->bytes_in), "bytes-out",
+		rpc_uint(sum->bytes_out));
+}
+
+static void service_list(struct rpc_call *call, const json_t *params, void *user)
+{
+	const struct rpc_context *context = user;
+	const struct config *config = context->config(context->daemon);
+	json_t *items = json_array();
+
+	(void)params;
+	for (size_t i = 0; i < config->services.count; i++) {
+		struct postern_listen_stats sum = {0};
+
+		json_decref(listen_list(context, &config->services.items[i], &sum));
+		json_array_append_new(items, row(&config->services.items[i], &sum));
+	}
+	rpc_reply_list(call, items, NULL);
+}
+
+static json_t *details(
+	const struct rpc_context *context, const struct config_service *service, json_t *listens)
+{
+	const struct pool *pool = pool_set_find(context->pools, service->pool);
+	unsigned taking = 0;
+
+	for (uint16_t i = 0; pool && i < pool->n_members; i++)
+		taking += rpc_member_takes_new(pool->members[i]);
+	return json_pack("{s:o, s:s, s:i, s:{s:o, s:o, s:o, s:o}, s:o}", "side",
+		service->side ? rpc_text(service->side) : json_null(), "translate",
+		translate_name(service->translate), "members-taking", (int)taking, "timeouts",
+		"opening-ms", rpc_uint(service->timeouts.opening_ms), "idle-ms",
+		rpc_uint(service->timeouts.idle_ms), "closing-ms",
+		rpc_uint(service->timeouts.closing_ms), "reset-ms",
+		rpc_uint(service->timeouts.reset_ms), "listens", listens);
+}
+
+static void service_show(struct rpc_call *call, const json_t *params, void *user)
+{
+	struct rpc_context *context = user;
+	const struct config_service *service =
+		rpc_find_service(call, context, rpc_param_string(params, "service"));
+	struct postern_listen_stats sum = {0};
+
+	if (!service)
+		return;
+	json_t *listens = listen_list(context, service, &sum);
+	json_t *shown = row(service, &sum);
+	if (json_object_update_new(shown, details(context, service, listens)) != 0) {
+		json_decref(shown);
+		shown = NULL;
+	}
+	rpc_reply(call, shown);
+}
+
+static const struct rpc_param show_params[] = {
+	{"service", RPC_STRING, true, true, NULL, "name of the service"},
+	{0},
+};
+
+static const struct rpc_method methods[] = {
+	{"service.list", RPC_VIEW, "the services with their addresses and sessions", NULL,
+		service_list},
+	{"service.show", RPC_VIEW, "one service, address by address", show_params, service_show},
+};
+
+void rpc_methods_service(struct rpc_context *context)
+{
+	rpc_server_add(context->server, methods, sizeof(methods) / sizeof(methods[0]), context);
+}

@@ -1,0 +1,603 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The nouns of the control socket over a dataplane and pools that the test makes up.
+
+#include "control/config/config.h"
+#include "control/pool/pool.h"
+#include "tests/unit/rpc_client.h"
+
+#include "postern/dataplane.h"
+#include "postern/log.h"
+#include "postern/snapshot.h"
+
+#define SESSIONS 10
+#define MEMBERS  3
+
+// What is made up.
+
+static bool link_up[2];
+static bool walk_stuck; // the walk finds nothing and no end
+static struct pool_member members[MEMBERS];
+static struct pool_member *member_list[MEMBERS] = {&members[0], &members[1], &members[2]};
+static struct config_pool pool_config = {.name = (char[]){"edge"}};
+static struct pool pool = {
+	.id = 1,
+	.name = "edge",
+	.members = member_list,
+	.n_members = MEMBERS,
+	.config = &pool_config,
+};
+
+int postern_port_read(
+	const struct postern_dataplane *dp, uint16_t interface, struct postern_port_info *out)
+{
+	(void)dp;
+	*out = (struct postern_port_info){.driver = "made-up", .up = link_up[interface]};
+	return 0;
+}
+
+void postern_member_read(
+	const struct postern_dataplane *dp, uint16_t id, struct postern_member_stats *out)
+{
+	(void)dp;
+	*out = (struct postern_member_stats){.sessions = id, .opened = UINT64_MAX};
+}
+
+void postern_listen_read(
+	const struct postern_dataplane *dp, uint16_t id, struct postern_listen_stats *out)
+{
+	(void)dp;
+	*out = (struct postern_listen_stats){.sessions = 10u * id, .opened = 100u * id};
+}
+
+void postern_counters_read(
+	const struct postern_dataplane *dp, uint64_t out[static POSTERN_COUNTER_COUNT])
+{
+	(void)dp;
+	for (unsigned i = 0; i < POSTERN_COUNTER_COUNT; i++)
+		out[i] = i;
+}
+
+uint64_t postern_dataplane_adopted(const struct postern_dataplane *dp)
+{
+	(void)dp;
+	return 7;
+}
+
+uint32_t postern_sessions_capacity(const struct postern_dataplane *dp)
+{
+	(void)dp;
+	return 1000;
+}
+
+uint32_t postern_sessions_in_use(const struct postern_dataplane *dp)
+{
+	(void)dp;
+	return SESSIONS;
+}
+
+bool postern_dataplane_uses_huge_pages(const struct postern_dataplane *dp)
+{
+	(void)dp;
+	return false;
+}
+
+const char *postern_session_state_name(enum postern_session_state s)
+{
+	static const char *const names[] = {"opening", "established", "closing", "reset"};
+
+	return names[s];
+}
+
+// Sessions lie in every second slot, so that a look of one slot may find nothing.
+static void made_up(uint32_t slot, struct postern_session *out)
+{
+	*out = (struct postern_session){
+		.slot = slot,
+		.generation = 0x17,
+		.state = slot % 4 == 0 ? POSTERN_SESSION_ESTABLISHED : POSTERN_SESSION_CLOSING,
+		.client = {postern_addr_from_v4(__builtin_bswap32(0xc0000200u + slot)),
+			(uint16_t)(1000 + slot)},
+		.listen = 1,
+		.member = (uint16_t)(slot / 2 % MEMBERS + 1),
+	};
+}
+
+int postern_session_next(const struct postern_dataplane *dp, uint64_t *cursor, unsigned budget,
+	struct postern_session *out)
+{
+	(void)dp;
+	(void)budget;
+	if (walk_stuck)
+		return -EAGAIN;
+	if (*cursor >= 2 * SESSIONS)
+		return 0;
+	const uint32_t slot = (uint32_t)(*cursor)++;
+	if (slot % 2 == 1)
+		return -EAGAIN;
+	made_up(slot, out);
+	return 1;
+}
+
+int postern_session_get(const struct postern_dataplane *dp, unsigned worker, uint32_t slot,
+	uint32_t generation, struct postern_session *out)
+{
+	(void)dp;
+	if (worker != 0 || slot >= 2 * SESSIONS || slot % 2 == 1 || generation != 0x17)
+		return -ENOENT;
+	made_up(slot, out);
+	return 0;
+}
+
+const struct pool *pool_set_at(const struct pool_set *set, unsigned index)
+{
+	(void)set;
+	return index == 0 ? &pool : NULL;
+}
+
+const struct pool *pool_set_find(const struct pool_set *set, const char *name)
+{
+	(void)set;
+	return strcmp(name, pool.name) == 0 ? &pool : NULL;
+}
+
+struct pool_member *pool_member_find(const struct pool *p, const char *name)
+{
+	for (unsigned i = 0; i < p->n_members; i++)
+		if (strcmp(p->members[i]->name, name) == 0)
+			return p->members[i];
+	return NULL;
+}
+
+const struct pool_member *pool_set_member(const struct pool_set *set, uint16_t id)
+{
+	(void)set;
+	return id >= 1 && id <= MEMBERS ? &members[id - 1] : NULL;
+}
+
+void pool_member_set_admin(struct pool_set *set, struct pool_member *m, enum pool_admin admin)
+{
+	(void)set;
+	m->admin = admin;
+}
+
+uint32_t pool_member_word(const struct pool_member *m)
+{
+	return m->admin == POOL_ADMIN_READY && m->health != POOL_HEALTH_DOWN
+		       ? POSTERN_MEMBER_TAKES_NEW
+		       : 0;
+}
+
+static const char *const admins[] = {"ready", "drain", "maint"};
+
+const char *pool_admin_name(enum pool_admin a)
+{
+	return admins[a];
+}
+
+const char *pool_health_name(enum pool_health h)
+{
+	static const char *const names[] = {"unknown", "up", "down"};
+
+	return names[h];
+}
+
+int pool_admin_parse(const char *name)
+{
+	for (int i = 0; i < 3; i++)
+		if (strcmp(admins[i], name) == 0)
+			return i;
+	return -EINVAL;
+}
+
+// The configuration and the snapshot.
+
+static struct config_interface interfaces[] = {
+	{.name = (char[]){"outside"}, .device = (char[]){"net_null0"}},
+	{.name = (char[]){"inside"}, .device = (char[]){"net_null1"}},
+};
+static struct config_service services[] = {
+	{.name = (char[]){"federation"}, .pool = (char[]){"edge"}},
+};
+static struct config config = {
+	.file = (char[]){"/nowhere/postern.yaml"},
+	.interfaces = {interfaces, 2},
+	.services = {services, 1},
+};
+static struct postern_service snapshot_services[] = {{.id = 4, .name = "federation"}};
+static struct postern_listen snapshot_listens[] = {
+	{.id = 1, .service = 4}, {.id = 2, .service = 4}, {.id = 3, .service = 5}};
+static struct postern_snapshot snapshot = {
+	.services = snapshot_services,
+	.n_services = 1,
+	.listens = snapshot_listens,
+	.n_listens = 3,
+};
+static void (*reload_done)(
+	void *user, int status, uint64_t epoch, const struct config_errors *errors);
+static void *reload_user;
+
+static const struct config *get_config(void *daemon)
+{
+	(void)daemon;
+	return &config;
+}
+
+static const struct postern_snapshot *get_snapshot(void *daemon)
+{
+	(void)daemon;
+	return &snapshot;
+}
+
+static void reload(void *daemon,
+	void (*done)(void *user, int status, uint64_t epoch, const struct config_errors *errors),
+	void *user)
+{
+	(void)daemon;
+	reload_done = done;
+	reload_user = user;
+}
+
+static struct rpc_context context;
+
+static int setup_methods(void **state)
+{
+	setup(state);
+	context = (struct rpc_context){
+		.server = server,
+		.config = get_config,
+		.snapshot = get_snapshot,
+		.reload = reload,
+	};
+	rpc_methods_add(&context);
+	link_up[0] = link_up[1] = true;
+	walk_stuck = false;
+	for (unsigned i = 0; i < MEMBERS; i++) {
+		members[i] = (struct pool_member){
+			.pool = &pool,
+			.id = (uint16_t)(i + 1),
+			.weight = 1,
+			.health = POOL_HEALTH_UP,
+		};
+		snprintf(members[i].name, sizeof(members[i].name), "fe%u", i + 1);
+	}
+	return 0;
+}
+
+// Asks and returns the whole answer; `params` is JSON.
+static json_t *ask(struct client *c, const char *method, const char *params)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text),
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\",\"params\":%s}\n", method, params);
+	client_send(c, text);
+	return client_answer(c);
+}
+
+static const json_t *result_of(const json_t *answer)
+{
+	const json_t *result = json_object_get(answer, "result");
+
+	assert_non_null(result);
+	return result;
+}
+
+static void expect_verdict(struct client *c, const char *verdict, size_t n, const char *what)
+{
+	json_t *answer = ask(c, "status.show", "{}");
+	const json_t *reasons = json_object_get(result_of(answer), "reasons");
+
+	assert_string_equal(member(result_of(answer), "verdict"), verdict);
+	assert_int_equal(json_array_size(reasons), n);
+	if (n > 0) {
+		assert_non_null(strstr(member(json_array_get(reasons, 0), "what"), what));
+		assert_memory_equal(member(json_array_get(reasons, 0), "next"), "posternctl ", 11);
+	}
+	json_decref(answer);
+}
+
+static void test_status(void **state)
+{
+	struct client c = client_open();
+
+	(void)state;
+	expect_verdict(&c, "ok", 0, NULL);
+	members[0].admin = POOL_ADMIN_DRAIN; // an operator's own wish is no trouble
+	expect_verdict(&c, "ok", 0, NULL);
+	members[0].admin = POOL_ADMIN_MAINT;
+	expect_verdict(&c, "degraded", 1, "edge/fe1");
+	members[1].health = POOL_HEALTH_DOWN;
+	expect_verdict(&c, "degraded", 2, "edge/fe1");
+	members[2].weight = 0;
+	expect_verdict(&c, "down", 3, "federation");
+	members[2].weight = 1;
+	members[0].admin = POOL_ADMIN_READY;
+	members[1].health = POOL_HEALTH_UP;
+	link_up[1] = false;
+	expect_verdict(&c, "degraded", 1, "inside");
+	link_up[0] = false;
+	expect_verdict(&c, "down", 2, "outside");
+	client_free(&c);
+}
+
+static void test_lists_answer(void **state)
+{
+	static const char *const names[] = {"interface.list", "service.list", "pool.list",
+		"member.list", "session.list", "stats.list"};
+	struct client c = client_open();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		json_t *answer = ask(&c, names[i], "{}");
+		assert_true(json_array_size(json_object_get(result_of(answer), "items")) > 0);
+		assert_true(json_is_null(json_object_get(result_of(answer), "next")));
+		json_decref(answer);
+	}
+	client_free(&c);
+}
+
+static void test_service_sums(void **state)
+{
+	struct client c = client_open();
+	json_t *answer = ask(&c, "service.show", "{\"service\":\"federation\"}");
+
+	(void)state;
+	// Listens 1 and 2 are its own, 3 is not.
+	assert_int_equal(json_integer_value(json_object_get(result_of(answer), "sessions")), 30);
+	assert_int_equal(json_array_size(json_object_get(result_of(answer), "listens")), 2);
+	json_decref(answer);
+	client_free(&c);
+}
+
+static void test_not_there(void **state)
+{
+	static const char *const asked[][4] = {
+		{"interface.show", "{\"interface\":\"x\"}", "interface", "outside, inside"},
+		{"service.show", "{\"service\":\"x\"}", "service", "federation"},
+		{"pool.show", "{\"pool\":\"x\"}", "pool", "edge"},
+		{"member.list", "{\"pool\":\"x\"}", "pool", "edge"},
+		{"member.show", "{\"member\":\"edge/x\"}", "member",
+			"edge/fe1, edge/fe2, edge/fe3"},
+		{"session.list", "{\"member\":\"x/y\"}", "pool", "edge"},
+	};
+	struct client c = client_open();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+		json_t *answer = ask(&c, asked[i][0], asked[i][1]);
+		assert_int_equal(json_integer_value(
+					 json_object_get(json_object_get(answer, "error"), "code")),
+			RPC_NOT_FOUND);
+		assert_string_equal(member(mistake(answer, asked[i][2]), "expected"), asked[i][3]);
+		json_decref(answer);
+	}
+	client_free(&c);
+}
+
+static void test_member_set(void **state)
+{
+	struct client c = client_open();
+	json_t *answer = ask(&c, "member.set", "{\"member\":\"edge/fe2\",\"state\":\"drain\"}");
+
+	(void)state;
+	assert_string_equal(member(result_of(answer), "name"), "edge/fe2");
+	assert_string_equal(member(result_of(answer), "admin"), "drain");
+	assert_true(json_is_false(json_object_get(result_of(answer), "takes-new")));
+	// What JSON's integers cannot hold is not shown as negative.
+	assert_int_equal(
+		json_integer_value(json_object_get(result_of(answer), "opened")), INT64_MAX);
+	assert_int_equal(members[1].admin, POOL_ADMIN_DRAIN);
+	json_decref(answer);
+	answer = ask(&c, "member.set", "{\"member\":\"fe2\",\"state\":\"ready\"}");
+	assert_string_equal(member(mistake(answer, "member"), "expected"), "POOL/MEMBER");
+	json_decref(answer);
+	client_free(&c);
+}
+
+// All items of a list, asked for in pages of `limit`.
+static size_t count_pages(struct client *c, const char *method, unsigned limit)
+{
+	char params[96];
+	char cursor[40] = "";
+	size_t n = 0;
+
+	for (unsigned page = 0;; page++) {
+		assert_true(page < 100);
+		snprintf(params, sizeof(params), "{\"limit\":%u%s%s%s}", limit,
+			cursor[0] ? ",\"cursor\":\"" : "", cursor, cursor[0] ? "\"" : "");
+		json_t *answer = ask(c, method, params);
+		const json_t *next = json_object_get(result_of(answer), "next");
+		size_t got = json_array_size(json_object_get(result_of(answer), "items"));
+		assert_in_range(got, 0, limit);
+		n += got;
+		if (json_is_null(next)) {
+			json_decref(answer);
+			return n;
+		}
+		snprintf(cursor, sizeof(cursor), "%s", json_string_value(next));
+		json_decref(answer);
+	}
+}
+
+static void test_pages(void **state)
+{
+	struct client c = client_open();
+
+	(void)state;
+	for (unsigned limit = 1; limit < 12; limit++) {
+		assert_int_equal(count_pages(&c, "session.list", limit), SESSIONS);
+		assert_int_equal(count_pages(&c, "member.list", limit), MEMBERS);
+	}
+	client_free(&c);
+}
+
+static void expect_sessions(struct client *c, const char *params, size_t n)
+{
+	json_t *answer = ask(c, "session.list", params);
+
+	assert_int_equal(json_array_size(json_object_get(result_of(answer), "items")), n);
+	json_decref(answer);
+}
+
+static void test_session_filters(void **state)
+{
+	struct client c = client_open();
+
+	(void)state;
+	expect_sessions(&c, "{\"state\":\"established\"}", 5);
+	expect_sessions(&c, "{\"state\":\"reset\"}", 0);
+	expect_sessions(&c, "{\"pool\":\"edge\"}", 10);
+	expect_sessions(&c, "{\"member\":\"edge/fe1\"}", 4);
+	expect_sessions(&c, "{\"member\":\"edge/fe2\"}", 3);
+	expect_sessions(&c, "{\"service\":\"federation\"}", 10);
+	expect_sessions(&c, "{\"client\":\"192.0.2.4\"}", 1);
+	expect_sessions(&c, "{\"client\":\"192.0.2.5\"}", 0);
+	expect_sessions(&c, "{\"client\":\"192.0.2.0/29\"}", 4);
+	expect_sessions(&c, "{\"client\":\"192.0.2.4:1004\"}", 1);
+	expect_sessions(&c, "{\"client\":\"192.0.2.4:1005\"}", 0);
+	client_free(&c);
+}
+
+static void test_session_ids(void **state)
+{
+	static const char *const wrong[] = {"", "w", "w0", "w0.4", "w0.4.", "w0.4.17x", "w0.4.17 ",
+		" w0.4.17", "w-1.4.17", "w0.0x4.17", "w0.4.17.1", "w999.4.17", "w0.4.123456789",
+		"w99999999999.4.17"};
+	struct client c = client_open();
+	char params[64];
+	json_t *answer = ask(&c, "session.show", "{\"session\":\"w0.4.17\"}");
+
+	(void)state;
+	assert_string_equal(member(result_of(answer), "session"), "w0.4.17");
+	assert_string_equal(member(result_of(answer), "client"), "192.0.2.4:1004");
+	assert_string_equal(member(result_of(answer), "member"), "edge/fe3");
+	json_decref(answer);
+	answer = ask(&c, "session.show", "{\"session\":\"w0.4.18\"}");
+	assert_int_equal(
+		json_integer_value(json_object_get(json_object_get(answer, "error"), "code")),
+		RPC_NOT_FOUND);
+	json_decref(answer);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		snprintf(params, sizeof(params), "{\"session\":\"%s\"}", wrong[i]);
+		answer = ask(&c, "session.show", params);
+		assert_int_equal(json_integer_value(
+					 json_object_get(json_object_get(answer, "error"), "code")),
+			RPC_INVALID_PARAMS);
+		json_decref(answer);
+	}
+	client_free(&c);
+}
+
+// A table that takes long to look through holds up nobody.
+static void test_long_walk(void **state)
+{
+	struct client c = client_open();
+	struct client other = client_open();
+
+	(void)state;
+	walk_stuck = true;
+	client_send(&c, "{\"jsonrpc\":\"2.0\",\"id\":9,\"method\":\"session.list\"}\n");
+	expect_alive(&other);
+	expect_alive(&c);
+	walk_stuck = false;
+	expect_result(&c, 9);
+	// One that is under way when its connection is closed ends with it.
+	walk_stuck = true;
+	client_send(&c, "{\"jsonrpc\":\"2.0\",\"id\":9,\"method\":\"session.list\"}\n");
+	expect_alive(&c);
+	client_free(&other);
+	client_free(&c);
+}
+
+static void test_reload(void **state)
+{
+	struct config_error one = {.line = 7,
+		.field = (char[]){"pools[0]"},
+		.what = (char[]){"wrong"},
+		.expected = (char[]){"right"}};
+	struct config_errors errors = {{&one, 1}};
+	struct client c = client_open();
+
+	(void)state;
+	client_send(&c, "{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"config.reload\"}\n");
+	expect_alive(&c);
+	reload_done(reload_user, 0, 8, NULL);
+	json_t *answer = client_answer(&c);
+	assert_int_equal(json_integer_value(json_object_get(result_of(answer), "epoch")), 8);
+	json_decref(answer);
+	client_send(&c, "{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"config.reload\"}\n");
+	expect_alive(&c);
+	reload_done(reload_user, -EINVAL, 0, &errors);
+	answer = expect_error(&c, RPC_REFUSED, false);
+	assert_int_equal(
+		json_integer_value(json_object_get(mistake(answer, "pools[0]"), "line")), 7);
+	json_decref(answer);
+	client_send(&c, "{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"config.reload\"}\n");
+	expect_alive(&c);
+	client_free(&c);
+	turns(10);
+	reload_done(reload_user, -EBUSY, 0, &errors);
+}
+
+static void test_check_guards(void **state)
+{
+	static const char *const files[] = {"/dev/zero", "/tmp", "relative.yaml", "/no/such/file"};
+	struct client c = client_open();
+	char params[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		snprintf(params, sizeof(params), "{\"file\":\"%s\"}", files[i]);
+		json_t *answer = ask(&c, "config.check", params);
+		assert_non_null(json_object_get(answer, "error"));
+		json_decref(answer);
+	}
+	client_free(&c);
+}
+
+static void test_log(void **state)
+{
+	static const char *const subsystem = "test";
+	struct client c = client_open();
+
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		postern_log(POSTERN_LOG_WARNING, subsystem, "line %d \xff", i);
+	json_t *answer = ask(&c, "log.show", "{\"limit\":2,\"level\":\"warning\"}");
+	const json_t *items = json_object_get(result_of(answer), "items");
+	assert_int_equal(json_array_size(items), 2);
+	assert_string_equal(member(json_array_get(items, 0), "text"), "line 3 ?");
+	assert_string_equal(member(json_array_get(items, 1), "text"), "line 4 ?");
+	json_decref(answer);
+	assert_true(count_pages(&c, "log.show", 1000) >= 5);
+	answer = ask(&c, "log.show", "{\"from\":1,\"limit\":2}");
+	assert_true(json_is_string(json_object_get(result_of(answer), "next")));
+	json_decref(answer);
+	answer = ask(&c, "log.set", "{\"level\":\"error\"}");
+	assert_string_equal(member(result_of(answer), "level"), "error");
+	assert_int_equal(postern_log_get_level(), POSTERN_LOG_ERROR);
+	json_decref(answer);
+	client_free(&c);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup_methods, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_status),
+		TEST(test_lists_answer),
+		TEST(test_service_sums),
+		TEST(test_not_there),
+		TEST(test_member_set),
+		TEST(test_pages),
+		TEST(test_session_filters),
+		TEST(test_session_ids),
+		TEST(test_long_walk),
+		TEST(test_reload),
+		TEST(test_check_guards),
+		TEST(test_log),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
