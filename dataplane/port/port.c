@@ -35,7 +35,7 @@ static int find_port(const char *device, uint16_t *id)
 	return rte_eth_dev_get_port_by_name(name, id) == 0 ? 0 : -ENODEV;
 }
 
-static int configure(struct port *p, unsigned workers, struct rte_mempool *pool)
+static int configure(struct port *p, uint16_t workers, struct rte_mempool *pool)
 {
 	struct rte_eth_dev_info info;
 	struct rte_eth_conf conf = {0};
@@ -51,7 +51,7 @@ static int configure(struct port *p, unsigned workers, struct rte_mempool *pool)
 		conf.rxmode.offloads |= RX_CHECKSUMS;
 	if (p->tx_checksum)
 		conf.txmode.offloads |= TX_CHECKSUMS;
-	rc = rte_eth_dev_configure(p->id, (uint16_t)workers, (uint16_t)workers, &conf);
+	rc = rte_eth_dev_configure(p->id, workers, workers, &conf);
 	if (rc < 0)
 		return rc;
 	rc = rte_eth_dev_adjust_nb_rx_tx_desc(p->id, &rxd, &txd);
@@ -80,7 +80,7 @@ static int receive_multicast(const struct port *p)
 	return rte_eth_promiscuous_enable(p->id);
 }
 
-int port_open(struct port *p, const struct postern_interface *interface, unsigned workers,
+int port_open(struct port *p, const struct postern_interface *interface, uint16_t workers,
 	struct rte_mempool *pool, char *why, size_t size)
 {
 	struct rte_eth_link link;

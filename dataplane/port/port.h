@@ -42,7 +42,7 @@ int port_eal_start(const struct postern_start *start, const struct postern_inter
 
 // Finds the port of a device, configures one receive and one transmit queue a worker, starts it.
 // Errors as above.
-int port_open(struct port *p, const struct postern_interface *interface, unsigned workers,
+int port_open(struct port *p, const struct postern_interface *interface, uint16_t workers,
 	struct rte_mempool *pool, char *why, size_t size);
 void port_close(struct port *p);
 

@@ -22,7 +22,7 @@
 static int nats_init(struct steer *s)
 {
 	const struct ip_config *c = s->ip->config;
-	uint32_t room = 0;
+	uint32_t room = 1; // calloc() of nothing may be NULL
 
 	for (unsigned i = 0; i < c->n_interfaces; i++)
 		room += (uint32_t)c->interfaces[i].settings->n_translate_from +

@@ -128,9 +128,9 @@ static void turn(struct worker *w)
 	}
 }
 
-int worker_run(void *arg)
+int worker_run(void *worker)
 {
-	struct worker *w = arg;
+	struct worker *w = worker;
 	unsigned turns = 0;
 
 	rcu_register_thread();

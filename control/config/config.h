@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The configuration file: what it says, once it has been read, checked and completed with
+// defaults. One schema table (schema.c) drives reading, checking, `config show` and the manual.
+
+#pragma once
+
+#include "postern/addr.h"
+#include "postern/dataplane.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+// A list of T with its length; elements are owned by the config.
+#define CONFIG_LIST(T)                                                                             \
+	struct {                                                                                   \
+		T *items;                                                                          \
+		size_t count;                                                                      \
+	}
+
+enum config_mode {
+	CONFIG_MODE_FORWARD,
+};
+
+enum config_translate {
+	CONFIG_TRANSLATE_SOURCE,
+};
+
+enum config_on_down {
+	CONFIG_ON_DOWN_RESET, // sessions of a member that goes down are reset on both sides
+	CONFIG_ON_DOWN_KEEP,
+};
+
+enum config_probe_kind {
+	CONFIG_PROBE_TCP,  // the member accepts a connection
+	CONFIG_PROBE_TLS,  // ... and completes a TLS handshake
+	CONFIG_PROBE_NONE, // always taken for healthy; only what the dataplane sees counts
+};
+
+struct config_route {
+	struct postern_prefix to;
+	struct postern_addr via;
+	int line;
+};
+
+struct config_interface {
+	char *name;
+	char *device;
+	CONFIG_LIST(struct postern_prefix) addresses;
+	CONFIG_LIST(struct postern_addr) gateways; // at most one a family
+	CONFIG_LIST(struct config_route) routes;
+	CONFIG_LIST(struct postern_addr) translate_from;
+	uint32_t mtu; // bytes; 0: the port's own
+	int line;
+};
+
+// What a probe (and later a connection) to the members of a pool uses. Paths are absolute after
+// reading: relative ones are taken from the folder of the file.
+struct config_tls {
+	char *certificate; // NULL: no client certificate
+	char *key;
+	char *trust;               // NULL: the member's certificate is not verified
+	CONFIG_LIST(char *) names; // names that count as the member's beside its fqdn
+	int line;                  // 0: no tls block
+};
+
+struct config_probe {
+	enum config_probe_kind kind;
+	uint32_t interval_ms;
+	uint32_t timeout_ms;
+	uint32_t rise;
+	uint32_t fall;
+	uint32_t jitter_percent; // each interval is longer or shorter by up to this much
+};
+
+struct config_member {
+	char *name;
+	struct postern_endpoint address;
+	char *fqdn;      // NULL: none
+	uint32_t weight; // 0: takes no new sessions
+	int line;
+};
+
+struct config_pool {
+	char *name;
+	CONFIG_LIST(struct config_member) members;
+	struct config_tls tls;
+	struct config_probe probe;
+	uint32_t observe_fall; // failed SYNs in a row that take a member down; 0: never
+	enum config_on_down on_down;
+	int line;
+};
+
+struct config_service {
+	char *name;
+	CONFIG_LIST(struct postern_endpoint) listen;
+	enum config_mode mode;
+	char *side; // interface that announces the address; NULL: the one whose prefix holds it
+	char *pool;
+	enum config_translate translate;
+	struct postern_session_times timeouts;
+	int line;
+};
+
+struct config {
+	char *file;
+	struct {
+		char *control_socket;
+		char *control_group; // NULL: none, the socket is the owner's alone
+		uint32_t log_level;  // enum postern_log_level
+	} postern;
+	struct {
+		CONFIG_LIST(uint32_t) workers; // CPUs
+		CONFIG_LIST(char *) eal;
+		uint32_t huge_pages; // enum postern_huge_pages
+		uint32_t memory_mb;  // 0: computed
+		uint32_t buffers;
+		uint32_t sessions;
+		bool busy_poll;
+	} dataplane;
+	CONFIG_LIST(struct config_interface) interfaces;
+	CONFIG_LIST(struct config_pool) pools;
+	CONFIG_LIST(struct config_service) services;
+};
+
+// One mistake in a file.
+struct config_error {
+	int line;       // 1-based; 0: the file as a whole
+	char *field;    // "pools[0].members[1].address"
+	char *what;     // what is wrong
+	char *expected; // what would be right
+};
+
+struct config_errors {
+	CONFIG_LIST(struct config_error) list;
+};
+
+// Reads and checks a file. Returns 0 and a config that the caller frees with config_free(); or
+// -EINVAL with every mistake found in `errors`, or -ENOENT, -EACCES, ... with one error that says
+// so; *out is NULL then. Mistakes are ordered by line. `errors` starts zeroed and is freed with
+// config_errors_free() in every case.
+int config_read(const char *file, struct config **out, struct config_errors *errors);
+void config_free(struct config *c);
+void config_errors_free(struct config_errors *errors);
+
+// Prints "FILE:LINE: FIELD: what is wrong; what would be right", a line a mistake.
+void config_errors_print(FILE *to, const char *file, const struct config_errors *errors);
+
+// Writes the whole configuration, defaults included, as YAML that config_read() accepts.
+void config_show(FILE *to, const struct config *c);
+
+// Writes the reference of all keys for the manual, a table in Markdown.
+void config_reference(FILE *to);
+
+// What in `next` cannot be reached from `now` without a restart (interfaces, workers, memory, the
+// control socket): one error for each, none if a reload will do. Returns how many.
+size_t config_needs_restart(
+	const struct config *now, const struct config *next, struct config_errors *errors);
+
+const struct config_pool *config_pool_find(const struct config *c, const char *name);
+const struct config_interface *config_interface_find(const struct config *c, const char *name);

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What can be done with any struct that the schema describes.
+
+#include "control/config/schema.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct schema_list schema_list_load(const void *at)
+{
+	// A CONFIG_LIST is laid out like struct schema_list but is another type to the compiler.
+	struct schema_list list;
+	memcpy(&list, at, sizeof(list));
+	return list;
+}
+
+void schema_list_store(void *at, struct schema_list list)
+{
+	memcpy(at, &list, sizeof(list));
+}
+
+bool schema_is_text(enum schema_type type)
+{
+	return type == SCHEMA_NAME || type == SCHEMA_TEXT || type == SCHEMA_HOST ||
+	       type == SCHEMA_PATH || type == SCHEMA_DEVICE;
+}
+
+size_t schema_value_size(const struct schema_field *f)
+{
+	switch (f->type) {
+	case SCHEMA_BOOL:
+		return sizeof(bool);
+	case SCHEMA_NUMBER:
+	case SCHEMA_CPU:
+	case SCHEMA_DURATION:
+	case SCHEMA_PERCENT:
+	case SCHEMA_SIZE:
+	case SCHEMA_CHOICE:
+		return sizeof(uint32_t);
+	case SCHEMA_NAME:
+	case SCHEMA_TEXT:
+	case SCHEMA_HOST:
+	case SCHEMA_PATH:
+	case SCHEMA_DEVICE:
+		return sizeof(char *);
+	case SCHEMA_ADDRESS:
+		return sizeof(struct postern_addr);
+	case SCHEMA_PREFIX:
+	case SCHEMA_NETWORK:
+		return sizeof(struct postern_prefix);
+	case SCHEMA_ENDPOINT:
+		return sizeof(struct postern_endpoint);
+	case SCHEMA_OBJECT:
+		return f->object->size;
+	}
+	return 0;
+}
+
+const struct schema_field *schema_field_find(const struct schema_object *o, const char *key)
+{
+	for (size_t i = 0; i < o->count; i++)
+		if (strcmp(o->fields[i].key, key) == 0)
+			return &o->fields[i];
+	return NULL;
+}
+
+static void clear_value(const struct schema_field *f, void *at)
+{
+	if (f->type == SCHEMA_OBJECT) {
+		schema_object_clear(f->object, at);
+	} else if (schema_is_text(f->type)) {
+		char *text;
+		memcpy(&text, at, sizeof(text));
+		free(text);
+	}
+}
+
+static void clear_list(const struct schema_field *f, void *at)
+{
+	struct schema_list list = schema_list_load(at);
+	size_t size = schema_value_size(f);
+	for (size_t i = 0; i < list.count; i++)
+		clear_value(f, (char *)list.items + i * size);
+	free(list.items);
+}
+
+void schema_object_clear(const struct schema_object *o, void *base)
+{
+	for (size_t i = 0; i < o->count; i++) {
+		const struct schema_field *f = &o->fields[i];
+		void *at = (char *)base + f->offset;
+		if (f->flags & SCHEMA_LIST)
+			clear_list(f, at);
+		else
+			clear_value(f, at);
+	}
+}
+
+void config_free(struct config *c)
+{
+	if (!c)
+		return;
+	schema_object_clear(&config_schema, c);
+	free(c->file);
+	free(c);
+}
+
+const struct config_pool *config_pool_find(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->pools.count; i++)
+		if (strcmp(c->pools.items[i].name, name) == 0)
+			return &c->pools.items[i];
+	return NULL;
+}
+
+const struct config_interface *config_interface_find(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->interfaces.count; i++)
+		if (strcmp(c->interfaces.items[i].name, name) == 0)
+			return &c->interfaces.items[i];
+	return NULL;
+}

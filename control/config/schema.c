@@ -1,0 +1,444 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The one table of what may stand in the file. Reading, defaults, checks of single values,
+// `config show` and the manual's reference all follow it.
+
+#include "control/config/schema.h"
+
+#include "postern/snapshot.h"
+
+#define SECOND 1000u
+#define MINUTE (60 * SECOND)
+#define HOUR   (60 * MINUTE)
+#define DAY    (24 * HOUR)
+
+// Ids have 16 bits and one value stands for "none".
+#define MOST_IDS UINT16_MAX
+
+#define NAME_LENGTH   (POSTERN_NAME_SIZE - 1)
+#define DEVICE_LENGTH (sizeof(((struct postern_interface *)0)->device) - 1)
+#define PATH_LENGTH   4095
+#define SOCKET_LENGTH 107 // sun_path of unix(7) without its NUL
+#define HOST_LENGTH   253 // RFC 1035 2.3.4: 255 bytes on the wire, less the first length and the root
+
+#define OBJECT(type, line_at, table)                                                               \
+	{                                                                                          \
+		.size = sizeof(type), .line = (line_at),                                           \
+		.count = sizeof(table) / sizeof((table)[0]), .fields = (table)                     \
+	}
+#define LINE(type) ((ptrdiff_t)offsetof(type, line))
+
+// A member of one of the two structs inside struct config.
+#define WITHIN(part, member) (offsetof(struct config, part.member) - offsetof(struct config, part))
+#define PART(part)           (((struct config *)0)->part)
+
+_Static_assert(sizeof(enum config_mode) == sizeof(uint32_t), "choices are kept in 32 bits");
+
+static const char *const log_levels[] = {"error", "warning", "notice", "info", "debug", NULL};
+static const char *const huge_pages[] = {"auto", "require", "off", NULL};
+static const char *const modes[] = {"forward", NULL};
+static const char *const translations[] = {"source", NULL};
+static const char *const on_downs[] = {"reset", "keep", NULL};
+static const char *const probe_kinds[] = {"tcp", "tls", "none", NULL};
+
+static const struct schema_field postern_fields[] = {
+	{.key = "control-socket",
+		.type = SCHEMA_PATH,
+		.flags = SCHEMA_RESTART,
+		.offset = WITHIN(postern, control_socket),
+		.standard = "/run/postern/control.sock",
+		.maximum = SOCKET_LENGTH,
+		.help = "Unix socket that `posternctl` connects to."},
+	{.key = "control-group",
+		.type = SCHEMA_NAME,
+		.flags = SCHEMA_RESTART,
+		.offset = WITHIN(postern, control_group),
+		.maximum = NAME_LENGTH,
+		.help = "Group whose members may use the control socket. Without it only the "
+			"user that postern runs as and root may."},
+	{.key = "log-level",
+		.type = SCHEMA_CHOICE,
+		.offset = WITHIN(postern, log_level),
+		.standard = "notice",
+		.choices = log_levels,
+		.help = "The least urgent lines that are logged."},
+};
+static const struct schema_object postern_object = OBJECT(PART(postern), -1, postern_fields);
+
+static const struct schema_field dataplane_fields[] = {
+	{.key = "workers",
+		.type = SCHEMA_CPU,
+		.flags = SCHEMA_LIST | SCHEMA_NOT_EMPTY | SCHEMA_COMPUTED,
+		.offset = WITHIN(dataplane, workers),
+		.standard = "the highest CPU that the process may run on",
+		.most = 1024,
+		.help = "CPUs that move packets, one worker each. This version runs exactly one."},
+	{.key = "huge-pages",
+		.type = SCHEMA_CHOICE,
+		.offset = WITHIN(dataplane, huge_pages),
+		.standard = "auto",
+		.choices = huge_pages,
+		.help = "`auto` uses them if enough are free, `require` refuses to start without "
+			"them, `off` does without, which virtual devices alone can."},
+	{.key = "memory",
+		.type = SCHEMA_SIZE,
+		.offset = WITHIN(dataplane, memory_mb),
+		.standard = "auto",
+		.minimum = 64,
+		.maximum = 1u << 20,
+		.zero = "auto",
+		.help = "Memory for packet buffers; `auto` computes it from their number."},
+	{.key = "buffers",
+		.type = SCHEMA_NUMBER,
+		.offset = WITHIN(dataplane, buffers),
+		.standard = "16384",
+		.minimum = 1024,
+		.maximum = 1u << 22,
+		.help = "Packet buffers in all."},
+	{.key = "sessions",
+		.type = SCHEMA_NUMBER,
+		.offset = WITHIN(dataplane, sessions),
+		.standard = "131072",
+		.minimum = 1024,
+		.maximum = 1u << 26,
+		.help = "Sessions that the flow table holds at once."},
+	{.key = "busy-poll",
+		.type = SCHEMA_BOOL,
+		.offset = WITHIN(dataplane, busy_poll),
+		.standard = "false",
+		.help = "Never sleep when no packets arrive: the lowest delay for a whole CPU."},
+	{.key = "eal",
+		.type = SCHEMA_TEXT,
+		.flags = SCHEMA_LIST,
+		.offset = WITHIN(dataplane, eal),
+		.maximum = 1023,
+		.most = 64,
+		.help = "Further arguments for DPDK's environment (EAL), one an element."},
+};
+static const struct schema_object dataplane_object = OBJECT(PART(dataplane), -1, dataplane_fields);
+
+static const struct schema_field route_fields[] = {
+	{.key = "to",
+		.type = SCHEMA_NETWORK,
+		.flags = SCHEMA_REQUIRED,
+		.offset = offsetof(struct config_route, to),
+		.help = "Network that is reached this way."},
+	{.key = "via",
+		.type = SCHEMA_ADDRESS,
+		.flags = SCHEMA_REQUIRED,
+		.offset = offsetof(struct config_route, via),
+		.help = "Router, in a prefix of the interface or link-local."},
+};
+static const struct schema_object route_object =
+	OBJECT(struct config_route, LINE(struct config_route), route_fields);
+
+static const struct schema_field interface_fields[] = {
+	{.key = "name",
+		.type = SCHEMA_NAME,
+		.flags = SCHEMA_REQUIRED,
+		.offset = offsetof(struct config_interface, name),
+		.maximum = NAME_LENGTH,
+		.help = "Name of the interface in this file and in `posternctl`."},
+	{.key = "device",
+		.type = SCHEMA_DEVICE,
+		.flags = SCHEMA_REQUIRED,
+		.offset = offsetof(struct config_interface, device),
+		.maximum = DEVICE_LENGTH,
+		.help = "PCI address of a port, or a DPDK virtual device."},
+	{.key = "addresses",
+		.type = SCHEMA_PREFIX,
+		.flags = SCHEMA_REQUIRED | SCHEMA_LIST | SCHEMA_ONE_TOO | SCHEMA_NOT_EMPTY,
+		.offset = offsetof(struct config_interface, addresses),
+		.most = 64,
+		.help = "The interface's own addresses, each with the length of its prefix."},
+	{.key = "gateway",
+		.type = SCHEMA_ADDRESS,
+		.flags = SCHEMA_LIST | SCHEMA_ONE_TOO,
+		.offset = offsetof(struct config_interface, gateways),
+		.most = 2,
+		.help = "Router for everything that no prefix and no route covers, at most one a "
+			"family; in a prefix of the interface or link-local."},
+	{.key = "routes",
+		.type = SCHEMA_OBJECT,
+		.flags = SCHEMA_LIST,
+		.offset = offsetof(struct config_interface, routes),
+		.most = 256,
+		.object = &route_object,
+		.help = "Networks behind other routers."},
+	{.key = "translate-from",
+		.type = SCHEMA_ADDRESS,
+		.flags = SCHEMA_LIST | SCHEMA_ONE_TOO,
+		.offset = offsetof(struct config_interface, translate_from),
+		.most = 256,
+		.help = "Source addresses of what goes to members through this interface; each "
+			"carries some 60,000 sessions to one member. Without one of a family the "
+			"interface's own address of that family is used."},
+	{.key = "mtu",
+		.type = SCHEMA_NUMBER,
+		.offset = offsetof(struct config_interface, mtu),
+		.standard = "auto",
+		.minimum = 1280, // the least that IPv6 works on (RFC 8200 5)
+		.maximum = 9216,
+		.zero = "auto",
+		.help = "Bytes of the largest IP packet; `auto` leaves it as the port has it."},
+};
+static const struct schema_object interface_object =
+	OBJECT(struct config_interface, LINE(struct config_interface), interface_fields);
+
+static const struct schema_field tls_fields[] = {
+	{.key = "certificate",
+		.type = SCHEMA_PATH,
+		.offset = offsetof(struct config_tls, certificate),
+		.maximum = PATH_LENGTH,
+		.help = "PEM file with the client certificate and its intermediates."},
+	{.key = "key",
+		.type = SCHEMA_PATH,
+		.offset = offsetof(struct config_tls, key),
+		.maximum = PATH_LENGTH,
+		.help = "PEM file with the key of the certificate."},
+	{.key = "trust",
+		.type = SCHEMA_PATH,
+		.offset = offsetof(struct config_tls, trust),
+		.maximum = PATH_LENGTH,
+		.help = "PEM file with the authorities that members' certificates must come "
+			"from. Without it they are not verified."},
+	{.key = "names",
+		.type = SCHEMA_HOST,
+		.flags = SCHEMA_LIST | SCHEMA_ONE_TOO,
+		.offset = offsetof(struct config_tls, names),
+		.maximum = HOST_LENGTH,
+		.most = 64,
+		.help = "Names that a member's certificate may prove beside the member's `fqdn`."},
+};
+static const struct schema_object tls_object =
+	OBJECT(struct config_tls, LINE(struct config_tls), tls_fields);
+
+static const struct schema_field probe_fields[] = {
+	{.key = "kind",
+		.type = SCHEMA_CHOICE,
+		.offset = offsetof(struct config_probe, kind),
+		.standard = "tcp",
+		.choices = probe_kinds,
+		.help = "`tcp`: the member accepts a connection; `tls`: and completes a "
+			"handshake; `none`: it is taken for healthy."},
+	{.key = "interval",
+		.type = SCHEMA_DURATION,
+		.offset = offsetof(struct config_probe, interval_ms),
+		.standard = "2s",
+		.minimum = 100,
+		.maximum = HOUR,
+		.help = "From the start of one probe to the start of the next."},
+	{.key = "timeout",
+		.type = SCHEMA_DURATION,
+		.offset = offsetof(struct config_probe, timeout_ms),
+		.standard = "1s",
+		.minimum = 10,
+		.maximum = 5 * MINUTE,
+		.help = "After which a probe has failed; not above `interval`."},
+	{.key = "rise",
+		.type = SCHEMA_NUMBER,
+		.offset = offsetof(struct config_probe, rise),
+		.standard = "2",
+		.minimum = 1,
+		.maximum = 100,
+		.help = "Successful probes in a row that bring a member up."},
+	{.key = "fall",
+		.type = SCHEMA_NUMBER,
+		.offset = offsetof(struct config_probe, fall),
+		.standard = "3",
+		.minimum = 1,
+		.maximum = 100,
+		.help = "Failed probes in a row that take a member down."},
+	{.key = "jitter",
+		.type = SCHEMA_PERCENT,
+		.offset = offsetof(struct config_probe, jitter_percent),
+		.standard = "10%",
+		.maximum = 50,
+		.help = "Each interval is longer or shorter by up to this much, so that probes "
+			"of many members do not march in step."},
+};
+static const struct schema_object probe_object = OBJECT(struct config_probe, -1, probe_fields);
+
+static const struct schema_field member_fields[] = {
+	{.key = "name",
+		.type = SCHEMA_NAME,
+		.flags = SCHEMA_REQUIRED,
+		.offset = offsetof(struct config_member, name),
+		.maximum = NAME_LENGTH,
+		.help = "Name of the member, unique in its pool."},
+	{.key = "address",
+		.type = SCHEMA_ENDPOINT,
+		.flags = SCHEMA_REQUIRED,
+		.offset = offsetof(struct config_member, address),
+		.help = "Where the member listens."},
+	{.key = "fqdn",
+		.type = SCHEMA_HOST,
+		.offset = offsetof(struct config_member, fqdn),
+		.maximum = HOST_LENGTH,
+		.help = "Name that the member's certificate proves."},
+	{.key = "weight",
+		.type = SCHEMA_NUMBER,
+		.offset = offsetof(struct config_member, weight),
+		.standard = "1",
+		.maximum = 256,
+		.help = "Share of new sessions relative to the other members; 0 takes none."},
+};
+static const struct schema_object member_object =
+	OBJECT(struct config_member, LINE(struct config_member), member_fields);
+
+static const struct schema_field pool_fields[] = {
+	{.key = "name",
+		.type = SCHEMA_NAME,
+		.flags = SCHEMA_REQUIRED,
+		.offset = offsetof(struct config_pool, name),
+		.maximum = NAME_LENGTH,
+		.help = "Name of the pool."},
+	{.key = "on-down",
+		.type = SCHEMA_CHOICE,
+		.offset = offsetof(struct config_pool, on_down),
+		.standard = "reset",
+		.choices = on_downs,
+		.help = "Sessions of a member that goes down are `reset` on both sides, so that "
+			"partners reconnect at once, or left alone (`keep`)."},
+	{.key = "observe-fall",
+		.type = SCHEMA_NUMBER,
+		.offset = offsetof(struct config_pool, observe_fall),
+		.standard = "3",
+		.maximum = 1000,
+		.help = "Refused or unanswered connection attempts in a row that take a member "
+			"down until a probe succeeds; 0: never."},
+	{.key = "tls",
+		.type = SCHEMA_OBJECT,
+		.flags = SCHEMA_MAY_LACK,
+		.offset = offsetof(struct config_pool, tls),
+		.object = &tls_object,
+		.help = "What TLS probes present and verify."},
+	{.key = "probe",
+		.type = SCHEMA_OBJECT,
+		.offset = offsetof(struct config_pool, probe),
+		.object = &probe_object,
+		.help = "How members are watched."},
+	{.key = "members",
+		.type = SCHEMA_OBJECT,
+		.flags = SCHEMA_REQUIRED | SCHEMA_LIST | SCHEMA_NOT_EMPTY,
+		.offset = offsetof(struct config_pool, members),
+		.most = MOST_IDS,
+		.object = &member_object,
+		.help = "The servers of the pool."},
+};
+static const struct schema_object pool_object =
+	OBJECT(struct config_pool, LINE(struct config_pool), pool_fields);
+
+static const struct schema_field timeout_fields[] = {
+	{.key = "opening",
+		.type = SCHEMA_DURATION,
+		.offset = offsetof(struct postern_session_times, opening_ms),
+		.standard = "15s",
+		.minimum = 100,
+		.maximum = 10 * MINUTE,
+		.help = "Until both sides have answered."},
+	{.key = "idle",
+		.type = SCHEMA_DURATION,
+		.offset = offsetof(struct postern_session_times, idle_ms),
+		.standard = "30m",
+		.minimum = SECOND,
+		.maximum = 7 * DAY,
+		.help = "Without a packet, once established."},
+	{.key = "closing",
+		.type = SCHEMA_DURATION,
+		.offset = offsetof(struct postern_session_times, closing_ms),
+		.standard = "1m",
+		.minimum = 100,
+		.maximum = HOUR,
+		.help = "After a side has said that it is done."},
+	{.key = "reset",
+		.type = SCHEMA_DURATION,
+		.offset = offsetof(struct postern_session_times, reset_ms),
+		.standard = "10s",
+		.minimum = 100,
+		.maximum = 10 * MINUTE,
+		.help = "After a reset, to meet what is still on its way."},
+};
+static const struct schema_object timeouts_object =
+	OBJECT(struct postern_session_times, -1, timeout_fields);
+
+static const struct schema_field service_fields[] = {
+	{.key = "name",
+		.type = SCHEMA_NAME,
+		.flags = SCHEMA_REQUIRED,
+		.offset = offsetof(struct config_service, name),
+		.maximum = NAME_LENGTH,
+		.help = "Name of the service."},
+	{.key = "listen",
+		.type = SCHEMA_ENDPOINT,
+		.flags = SCHEMA_REQUIRED | SCHEMA_LIST | SCHEMA_ONE_TOO | SCHEMA_NOT_EMPTY,
+		.offset = offsetof(struct config_service, listen),
+		.most = 64,
+		.help = "Addresses and ports that the service answers on."},
+	{.key = "mode",
+		.type = SCHEMA_CHOICE,
+		.flags = SCHEMA_REQUIRED,
+		.offset = offsetof(struct config_service, mode),
+		.choices = modes,
+		.help = "`forward`: packets are steered, nothing is terminated."},
+	{.key = "side",
+		.type = SCHEMA_NAME,
+		.offset = offsetof(struct config_service, side),
+		.maximum = NAME_LENGTH,
+		.help = "Interface that announces the addresses. Needed only for an address that "
+			"lies in the prefix of no interface, or of more than one."},
+	{.key = "pool",
+		.type = SCHEMA_NAME,
+		.flags = SCHEMA_REQUIRED,
+		.offset = offsetof(struct config_service, pool),
+		.maximum = NAME_LENGTH,
+		.help = "Pool whose members serve."},
+	{.key = "translate",
+		.type = SCHEMA_CHOICE,
+		.offset = offsetof(struct config_service, translate),
+		.standard = "source",
+		.choices = translations,
+		.help = "`source`: members see an address of postern as the client's."},
+	{.key = "timeouts",
+		.type = SCHEMA_OBJECT,
+		.offset = offsetof(struct config_service, timeouts),
+		.object = &timeouts_object,
+		.help = "How long a session may stay without a packet in each of its states."},
+};
+static const struct schema_object service_object =
+	OBJECT(struct config_service, LINE(struct config_service), service_fields);
+
+static const struct schema_field config_fields[] = {
+	{.key = "postern",
+		.type = SCHEMA_OBJECT,
+		.offset = offsetof(struct config, postern),
+		.object = &postern_object,
+		.help = "The program itself."},
+	{.key = "dataplane",
+		.type = SCHEMA_OBJECT,
+		.flags = SCHEMA_RESTART,
+		.offset = offsetof(struct config, dataplane),
+		.object = &dataplane_object,
+		.help = "CPUs and memory."},
+	{.key = "interfaces",
+		.type = SCHEMA_OBJECT,
+		.flags = SCHEMA_REQUIRED | SCHEMA_LIST | SCHEMA_NOT_EMPTY | SCHEMA_RESTART,
+		.offset = offsetof(struct config, interfaces),
+		.most = 32, // RTE_MAX_ETHPORTS
+		.object = &interface_object,
+		.help = "Ports and their addresses."},
+	{.key = "pools",
+		.type = SCHEMA_OBJECT,
+		.flags = SCHEMA_LIST,
+		.offset = offsetof(struct config, pools),
+		.most = MOST_IDS,
+		.object = &pool_object,
+		.help = "Groups of servers that do the same."},
+	{.key = "services",
+		.type = SCHEMA_OBJECT,
+		.flags = SCHEMA_LIST,
+		.offset = offsetof(struct config, services),
+		.most = MOST_IDS,
+		.object = &service_object,
+		.help = "What postern answers on."},
+};
+const struct schema_object config_schema = OBJECT(struct config, -1, config_fields);

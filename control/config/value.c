@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Reads single values and says what is wrong with them.
+
+#include "control/config/value.h"
+
+#include "control/config/unit.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+int config_wrong(struct config_input *in, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	vsnprintf(in->why, CONFIG_WHY, format, args);
+	va_end(args);
+	return -EINVAL;
+}
+
+static int parse_bool(struct config_input *in, void *at)
+{
+	bool yes = strcmp(in->text, "true") == 0;
+	if (!yes && strcmp(in->text, "false") != 0)
+		return config_wrong(in, "%s is neither true nor false", in->quoted);
+	memcpy(at, &yes, sizeof(yes));
+	return 0;
+}
+
+// Numbers of every kind end here.
+static int store_number(struct config_input *in, uint64_t value, void *at)
+{
+	const struct schema_field *f = in->field;
+	if (f->type == SCHEMA_CPU) {
+		if (value > UINT32_MAX || !config_cpu_allowed((uint32_t)value))
+			return config_wrong(in, "there is no CPU %s for this process", in->quoted);
+	} else if (value < f->minimum || value > f->maximum) {
+		return config_wrong(in, "%s is out of range", in->quoted);
+	}
+	uint32_t small = (uint32_t)value;
+	memcpy(at, &small, sizeof(small));
+	return 0;
+}
+
+static int parse_number(struct config_input *in, void *at)
+{
+	uint64_t value;
+	const char *rest = config_unit_digits(in->text, &value);
+	if (!rest || *rest)
+		return config_wrong(in, "%s is not a whole number", in->quoted);
+	return store_number(in, value, at);
+}
+
+static int parse_quantity(struct config_input *in, void *at)
+{
+	const struct config_unit *units = config_units(in->field->type);
+	uint64_t value;
+	const char *rest = config_unit_digits(in->text, &value);
+	if (!rest)
+		return config_wrong(in, "%s is not a number with a unit", in->quoted);
+	if (!*rest)
+		return config_wrong(in, "%s has no unit", in->quoted);
+	for (const struct config_unit *u = units; u->name; u++) {
+		if (strcmp(rest, u->name) != 0)
+			continue;
+		uint64_t all;
+		if (__builtin_mul_overflow(value, u->factor, &all))
+			all = UINT64_MAX;
+		return store_number(in, all, at);
+	}
+	char unit[CONFIG_QUOTE];
+	return config_wrong(in, "%s has the unknown unit %s", in->quoted,
+		config_quote(unit, rest, strlen(rest)));
+}
+
+static int parse_choice(struct config_input *in, void *at)
+{
+	for (uint32_t i = 0; in->field->choices[i]; i++) {
+		if (strcmp(in->text, in->field->choices[i]) == 0) {
+			memcpy(at, &i, sizeof(i));
+			return 0;
+		}
+	}
+	return config_wrong(in, "this version does not offer %s", in->quoted);
+}
+
+static int store_text(const char *text, void *at)
+{
+	char *copy = strdup(text);
+	if (!copy)
+		return -ENOMEM;
+	memcpy(at, &copy, sizeof(copy));
+	return 0;
+}
+
+static int check_text(struct config_input *in)
+{
+	if (in->length == 0)
+		return config_wrong(in, "the text is empty");
+	if (in->length > in->field->maximum)
+		return config_wrong(
+			in, "%s is longer than %u bytes", in->quoted, in->field->maximum);
+	for (size_t i = 0; i < in->length; i++)
+		if (iscntrl((unsigned char)in->text[i]))
+			return config_wrong(in, "%s holds a control character", in->quoted);
+	return 0;
+}
+
+static bool is_name_character(char c)
+{
+	return isascii(c) && (isalnum((unsigned char)c) || strchr("._-", c));
+}
+
+static int parse_name(struct config_input *in, void *at)
+{
+	for (size_t i = 0; i < in->length; i++)
+		if (!is_name_character(in->text[i]))
+			return config_wrong(
+				in, "%s holds a character that names do not have", in->quoted);
+	return store_text(in->text, at);
+}
+
+// RFC 1123 2.1: labels of 1 to 63 letters, digits and hyphens, no hyphen at either end. The
+// underscore is let through, since Windows' DNS lets it through as well.
+static bool is_host(const char *text)
+{
+	for (;;) {
+		size_t label = strcspn(text, ".");
+		if (label == 0 || label > 63 || text[0] == '-' || text[label - 1] == '-')
+			return false;
+		for (size_t i = 0; i < label; i++)
+			if (!is_name_character(text[i]))
+				return false;
+		if (!text[label])
+			return true;
+		text += label + 1;
+	}
+}
+
+static int parse_host(struct config_input *in, void *at)
+{
+	struct postern_addr address;
+	if (!is_host(in->text) || postern_addr_parse(in->text, &address) == 0)
+		return config_wrong(in, "%s is not a host name", in->quoted);
+	return store_text(in->text, at);
+}
+
+static int parse_path(struct config_input *in, void *at)
+{
+	if (in->text[0] == '/')
+		return store_text(in->text, at);
+	const char *slash = strcmp(in->folder, "/") == 0 ? "" : "/";
+	char *path;
+	if (asprintf(&path, "%s%s%s", in->folder, slash, in->text) < 0)
+		return -ENOMEM;
+	if (strlen(path) > in->field->maximum) {
+		free(path);
+		return config_wrong(in, "%s, from the folder of the file, is longer than %u bytes",
+			in->quoted, in->field->maximum);
+	}
+	memcpy(at, &path, sizeof(path));
+	return 0;
+}
+
+// "0000:01:00.0" or "01:00.0". Returns what follows, NULL if it is no PCI address.
+static const char *pci_end(
+	const char *text, unsigned *domain, unsigned *bus, unsigned *slot, unsigned *function)
+{
+	size_t hex = strspn(text, "0123456789abcdefABCDEF");
+	int end = -1;
+	*domain = 0;
+	if (hex == 4)
+		sscanf(text, "%4x:%2x:%2x.%1x%n", domain, bus, slot, function, &end);
+	else if (hex == 2)
+		sscanf(text, "%2x:%2x.%1x%n", bus, slot, function, &end);
+	if (end < 0 || *slot > 31 || *function > 7)
+		return NULL;
+	return text[end] == '\0' || text[end] == ',' ? text + end : NULL;
+}
+
+static int parse_device(struct config_input *in, void *at)
+{
+	unsigned domain, bus, slot, function;
+	const char *rest = pci_end(in->text, &domain, &bus, &slot, &function);
+	if (strpbrk(in->text, " \t"))
+		return config_wrong(in, "%s holds a space", in->quoted);
+	if (strncmp(in->text, "net_", 4) == 0 && isalnum((unsigned char)in->text[4]))
+		return store_text(in->text, at);
+	if (!rest)
+		return config_wrong(
+			in, "%s is neither a PCI address nor a virtual device", in->quoted);
+	char *device;
+	if (asprintf(&device, "%04x:%02x:%02x.%x%s", domain, bus, slot, function, rest) < 0)
+		return -ENOMEM;
+	if (strlen(device) > in->field->maximum) {
+		free(device);
+		return config_wrong(
+			in, "%s is longer than %u bytes", in->quoted, in->field->maximum);
+	}
+	memcpy(at, &device, sizeof(device));
+	return 0;
+}
+
+static int parse_text(struct config_input *in, void *at)
+{
+	int rc = check_text(in);
+	if (rc)
+		return rc;
+	switch (in->field->type) {
+	case SCHEMA_NAME:
+		return parse_name(in, at);
+	case SCHEMA_HOST:
+		return parse_host(in, at);
+	case SCHEMA_PATH:
+		return parse_path(in, at);
+	case SCHEMA_DEVICE:
+		return parse_device(in, at);
+	default:
+		return store_text(in->text, at);
+	}
+}
+
+static int parse(struct config_input *in, void *at)
+{
+	switch (in->field->type) {
+	case SCHEMA_BOOL:
+		return parse_bool(in, at);
+	case SCHEMA_NUMBER:
+	case SCHEMA_CPU:
+		return parse_number(in, at);
+	case SCHEMA_DURATION:
+	case SCHEMA_PERCENT:
+	case SCHEMA_SIZE:
+		return parse_quantity(in, at);
+	case SCHEMA_CHOICE:
+		return parse_choice(in, at);
+	case SCHEMA_ADDRESS:
+		return config_parse_address(in, at);
+	case SCHEMA_PREFIX:
+		return config_parse_prefix(in, at);
+	case SCHEMA_NETWORK:
+		return config_parse_network(in, at);
+	case SCHEMA_ENDPOINT:
+		return config_parse_endpoint(in, at);
+	default:
+		return parse_text(in, at);
+	}
+}
+
+int config_value_parse(const struct schema_field *f, const char *folder, const char *text,
+	size_t length, void *at, char why[static CONFIG_WHY])
+{
+	struct config_input in = {
+		.field = f, .folder = folder, .text = text, .length = length, .why = why};
+	config_quote(in.quoted, text, length);
+	// A YAML escape can make a NUL, behind which the C string would hide.
+	if (memchr(text, '\0', length))
+		return config_wrong(&in, "%s holds a control character", in.quoted);
+	if (f->zero && strcmp(text, f->zero) == 0) {
+		memset(at, 0, sizeof(uint32_t));
+		return 0;
+	}
+	return parse(&in, at);
+}
+
+void config_value_spoil(const struct schema_field *f, void *at)
+{
+	size_t size = schema_value_size(f);
+	memset(at, 0, size);
+	if (f->type == SCHEMA_PREFIX || f->type == SCHEMA_NETWORK) {
+		struct postern_prefix p = {.length = SCHEMA_BAD_LENGTH};
+		memcpy(at, &p, sizeof(p));
+	} else if (size == sizeof(uint32_t) && f->type != SCHEMA_CHOICE) {
+		uint32_t bad = SCHEMA_BAD_NUMBER;
+		memcpy(at, &bad, sizeof(bad));
+	}
+}
