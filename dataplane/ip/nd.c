@@ -12,6 +12,18 @@
 
 #define HOP_LIMIT 255 // RFC 4861 7.1: proves that the sender is on the link
 
+// Solicitation and advertisement, which share their shape (RFC 4861 4.3, 4.4). Behind an Ethernet
+// header words lie at odd halves.
+struct nd_message {
+	uint8_t type;
+	uint8_t code;
+	uint16_t checksum;
+	uint32_t flags; // of an advertisement, in wire order
+	uint8_t target[16];
+} __attribute__((packed, aligned(2)));
+
+_Static_assert(sizeof(struct nd_message) == 24, "as on the wire");
+
 // Link-layer address option: type, length in units of eight bytes, six bytes of address.
 struct lladdr_option {
 	uint8_t type;
@@ -22,11 +34,8 @@ struct lladdr_option {
 _Static_assert(sizeof(struct lladdr_option) == 8, "as on the wire");
 
 #define ND_LENGTH                                                                                  \
-	(IP_OFFSET + sizeof(struct rte_ipv6_hdr) + sizeof(struct nd_neighbor_solicit) +            \
+	(IP_OFFSET + sizeof(struct rte_ipv6_hdr) + sizeof(struct nd_message) +                     \
 		sizeof(struct lladdr_option))
-
-_Static_assert(sizeof(struct nd_neighbor_solicit) == sizeof(struct nd_neighbor_advert),
-	"solicitation and advertisement share their shape");
 
 static const struct postern_addr all_nodes = {.bytes = {0xff, 0x02, [15] = 1}};
 
@@ -64,19 +73,19 @@ static void send_nd(struct ip_layer *ip, uint16_t interface, uint8_t type, uint3
 	if (m == NULL)
 		return;
 	struct rte_ipv6_hdr *iph = rte_pktmbuf_mtod_offset(m, struct rte_ipv6_hdr *, IP_OFFSET);
-	struct nd_neighbor_solicit *nd = (void *)(iph + 1);
+	struct nd_message *nd = (void *)(iph + 1);
 	struct lladdr_option *option = (void *)(nd + 1);
 
 	ip_header_write(iph, POSTERN_V6, src, dst, IPPROTO_ICMPV6, length);
 	iph->hop_limits = HOP_LIMIT;
-	nd->nd_ns_type = type;
-	nd->nd_ns_reserved = flags;
-	memcpy(&nd->nd_ns_target, target->bytes, sizeof(nd->nd_ns_target));
+	nd->type = type;
+	nd->flags = flags;
+	memcpy(nd->target, target->bytes, sizeof(nd->target));
 	option->type =
 		type == ND_NEIGHBOR_SOLICIT ? ND_OPT_SOURCE_LINKADDR : ND_OPT_TARGET_LINKADDR;
 	option->length = 1;
 	option->mac = ip->config->interfaces[interface].mac;
-	nd->nd_ns_cksum = rte_ipv6_udptcp_cksum(iph, nd);
+	nd->checksum = rte_ipv6_udptcp_cksum(iph, nd);
 	port_tx_push(&ip->tx[interface], m, ip->counters);
 }
 
@@ -177,19 +186,19 @@ static void advert_input(struct ip_layer *ip, const struct ip_packet *p,
 
 void ip_nd_input(struct ip_layer *ip, struct ip_packet *p)
 {
-	const struct nd_neighbor_solicit *nd =
-		rte_pktmbuf_mtod_offset(p->m, const struct nd_neighbor_solicit *, p->l4);
+	const struct nd_message *nd =
+		rte_pktmbuf_mtod_offset(p->m, const struct nd_message *, p->l4);
 	const struct rte_ether_addr *mac;
 	struct postern_addr target;
 
 	// RFC 4861 7.1.1, 7.1.2; the checksum has been verified.
-	if (p->ttl != HOP_LIMIT || p->l4_length < sizeof(*nd) || nd->nd_ns_code != 0) {
+	if (p->ttl != HOP_LIMIT || p->l4_length < sizeof(*nd) || nd->code != 0) {
 		IP_DROP(ip, p->m, ND);
 		return;
 	}
-	const bool solicit = nd->nd_ns_type == ND_NEIGHBOR_SOLICIT;
+	const bool solicit = nd->type == ND_NEIGHBOR_SOLICIT;
 
-	memcpy(target.bytes, &nd->nd_ns_target, sizeof(target.bytes));
+	memcpy(target.bytes, nd->target, sizeof(target.bytes));
 	if (is_multicast(&target) ||
 		!find_lladdr((const uint8_t *)(nd + 1), p->l4_length - sizeof(*nd),
 			solicit ? ND_OPT_SOURCE_LINKADDR : ND_OPT_TARGET_LINKADDR, &mac) ||
