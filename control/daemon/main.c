@@ -100,13 +100,6 @@ static void rpc_reload(void *daemon,
 	reload_start(daemon, done, user);
 }
 
-static void member_changed(void *user, const struct pool_member *member)
-{
-	// The pool has written the health word and the log line; nothing here depends on it yet.
-	(void)user;
-	(void)member;
-}
-
 static int start_dataplane(struct daemon *d, char *why, size_t size)
 {
 	const struct config *c = d->config;
@@ -174,7 +167,7 @@ static int start_rpc(struct daemon *d, char *why, size_t size)
 
 static int start(struct daemon *d, char *why, size_t size)
 {
-	const struct pool_callbacks callbacks = {.changed = member_changed, .user = d};
+	const struct pool_callbacks callbacks = {0};
 	int rc;
 
 	snprintf(why, size, "out of memory");
@@ -188,13 +181,14 @@ static int start(struct daemon *d, char *why, size_t size)
 	rc = pool_set_apply(d->pools, d->config, why, size);
 	if (rc < 0)
 		return rc;
+	// Before the start, which takes seconds: a SIGHUP meanwhile must not end us.
+	rc = start_signals(d);
+	if (rc < 0)
+		return rc;
 	rc = start_dataplane(d, why, size);
 	if (rc < 0)
 		return rc;
 	pool_set_attach(d->pools, d->dp);
-	rc = start_signals(d);
-	if (rc < 0)
-		return rc;
 	return start_rpc(d, why, size);
 }
 

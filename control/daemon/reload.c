@@ -7,6 +7,7 @@
 #include "postern/log.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,8 +47,8 @@ static void answer(struct reload *r, int status)
 	struct config_error room;
 
 	if (status < 0)
-		one_error(&none, &room, strerror(-status),
-			"the configuration that ran before is still in force");
+		one_error(&none, &room, "postern stopped before every worker had adopted it",
+			"the new configuration from the next start on");
 	r->done(r->user, status, r->epoch, &none);
 }
 
@@ -85,20 +86,10 @@ void reload_cancel(struct daemon *d)
 	reload_free(d->reload);
 }
 
-// From a good configuration to a published snapshot. The old configuration is freed.
-static int adopt(struct daemon *d, struct config *next, char *why, size_t size, uint64_t *epoch)
+// Builds and publishes what the pools now are. 0, or a negative errno with nothing changed.
+static int publish(struct daemon *d, const struct config *c, uint64_t *epoch)
 {
-	listen_ids_sweep(d->ids, d->snapshot, d->dp);
-	int rc = pool_set_apply(d->pools, next, why, size);
-
-	if (rc < 0)
-		return rc;
-	struct config *old = d->config;
-
-	d->config = next;
-	postern_log_set_level((enum postern_log_level)next->postern.log_level);
-	config_free(old);
-	struct postern_snapshot *s = snapshot_build(next, d->pools, d->ids);
+	struct postern_snapshot *s = snapshot_build(c, d->pools, d->ids);
 
 	if (s == NULL)
 		return -ENOMEM;
@@ -108,6 +99,30 @@ static int adopt(struct daemon *d, struct config *next, char *why, size_t size, 
 		return (int)published;
 	d->snapshot = s;
 	*epoch = (uint64_t)published;
+	return 0;
+}
+
+// From a good configuration to a published snapshot. On success the old configuration is freed; on
+// failure it is in force as before, the pools included.
+static int adopt(struct daemon *d, struct config *next, char *why, size_t size, uint64_t *epoch)
+{
+	char again[256];
+
+	listen_ids_sweep(d->ids, d->snapshot, d->dp);
+	int rc = pool_set_apply(d->pools, next, why, size);
+
+	if (rc < 0)
+		return rc;
+	rc = publish(d, next, epoch);
+	if (rc < 0) {
+		snprintf(why, size, "no memory or ids for it");
+		if (pool_set_apply(d->pools, d->config, again, sizeof(again)) < 0)
+			LOG(ERROR, "and the pools could not be set back: %s", again);
+		return rc;
+	}
+	config_free(d->config);
+	d->config = next;
+	postern_log_set_level((enum postern_log_level)next->postern.log_level);
 	return 0;
 }
 
@@ -151,8 +166,7 @@ static void reload_run(struct reload *r)
 		struct config_errors one = {0};
 		struct config_error room;
 
-		if (d->config != next)
-			config_free(next);
+		config_free(next);
 		one_error(&one, &room, why, "files and values that can be loaded");
 		refuse(r, rc, &one);
 		return;

@@ -6,6 +6,7 @@
 
 #include "postern/log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <linux/capability.h>
 #include <net/if.h>
@@ -21,6 +22,8 @@ LOG_SUBSYSTEM("start");
 
 static unsigned check_cpu(const struct config *c)
 {
+	// The configuration is refused with more than one.
+	assert(c->dataplane.workers.count == 1);
 	const uint32_t cpu = c->dataplane.workers.items[0];
 	cpu_set_t allowed;
 
@@ -102,8 +105,19 @@ static unsigned check_af_packet(const struct config_interface *f)
 	if (fd >= 0 && ioctl(fd, SIOCGIFFLAGS, &request) == 0 && !(request.ifr_flags & IFF_UP))
 		LOG(WARNING, "interface %s: %s is down; type: ip link set %s up", f->name, name,
 			name);
+	const bool has_mtu = fd >= 0 && ioctl(fd, SIOCGIFMTU, &request) == 0;
+
 	if (fd >= 0)
 		close(fd);
+	// The driver does not look: what is larger than the kernel's MTU vanishes when it is sent.
+	if (has_mtu && (uint32_t)request.ifr_mtu < (f->mtu != 0 ? f->mtu : 1500)) {
+		LOG(ERROR,
+			"interface %s: %s has an MTU of %d; write \"mtu: %d\" for the interface, "
+			"or "
+			"type: ip link set %s mtu 1500",
+			f->name, name, request.ifr_mtu, request.ifr_mtu, name);
+		return 1;
+	}
 	return 0;
 }
 

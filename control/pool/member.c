@@ -52,6 +52,10 @@ uint32_t pool_member_word(const struct pool_member *m)
 {
 	if (m->admin == POOL_ADMIN_MAINT)
 		return POSTERN_MEMBER_RESET;
+	// Silence can be forged by who spoils his own SYNs. It keeps new sessions away at once, but
+	// ends those that stand only when a probe finds the same.
+	if (m->health == POOL_HEALTH_DOWN && pool_seat_of(m)->suspected)
+		return 0;
 	if (m->health == POOL_HEALTH_DOWN)
 		return m->pool->config->on_down == CONFIG_ON_DOWN_RESET ? POSTERN_MEMBER_RESET : 0;
 	return m->admin == POOL_ADMIN_READY ? POSTERN_MEMBER_TAKES_NEW : 0;
@@ -98,6 +102,8 @@ static void tell(struct pool_seat *seat)
 static void set_health(struct pool_seat *seat, enum pool_health health, const char *why)
 {
 	struct pool_member *m = &seat->member;
+	if (health != POOL_HEALTH_DOWN)
+		seat->suspected = false;
 	m->health = health;
 	m->since_ms = pool_now_us() / 1000;
 	snprintf(m->why, sizeof(m->why), "%s", why);
@@ -141,10 +147,15 @@ static void failed(struct pool_seat *seat, const char *why)
 		set_health(seat, POOL_HEALTH_DOWN, text);
 	else
 		snprintf(m->why, sizeof(m->why), "%s", text);
+	if (seat->suspected) {
+		seat->suspected = false;
+		LOG(NOTICE, "pool %s: member %s: a probe agrees: %s", m->pool->name, m->name,
+			m->why);
+		tell(seat);
+	}
 }
 
-void pool_member_probed(
-	struct pool_seat *seat, bool ok, bool stale, uint32_t took_ms, const char *why)
+void pool_member_probed(struct pool_seat *seat, bool ok, uint32_t took_ms, const char *why)
 {
 	struct pool_member *m = &seat->member;
 	m->last_probe_ms = took_ms;
@@ -154,7 +165,7 @@ void pool_member_probed(
 		m->probes_failed++;
 	if (!ok)
 		failed(seat, why);
-	else if (!stale)
+	else
 		succeeded(seat, why);
 }
 
@@ -175,9 +186,12 @@ void pool_member_observed(struct pool_seat *seat, enum postern_event_kind kind, 
 		snprintf(why, sizeof(why), "did not answer %u SYN%s, seen by the dataplane",
 			in_a_row, plural);
 	forget_probes(seat);
+	seat->suspected = kind == POSTERN_EVENT_SILENT && m->probe != NULL &&
+			  m->pool->config->probe.kind != CONFIG_PROBE_NONE;
 	set_health(seat, POOL_HEALTH_DOWN, why);
+	// A probe that is under way began before and would prove nothing; a new one asks at once.
 	if (m->probe != NULL)
-		pool_probe_distrust(seat);
+		pool_probe_restart(seat, 0);
 }
 
 void pool_member_release(struct pool_seat *seat)
@@ -197,6 +211,7 @@ void pool_member_set_admin(struct pool_set *set, struct pool_member *m, enum poo
 	bool probing = (m->admin == POOL_ADMIN_MAINT) != (admin == POOL_ADMIN_MAINT);
 	if (m->admin == POOL_ADMIN_MAINT) {
 		m->health = POOL_HEALTH_UNKNOWN;
+		seat->suspected = false;
 		forget_probes(seat);
 	}
 	m->admin = admin;

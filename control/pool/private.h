@@ -23,6 +23,7 @@ struct pool_seat {
 	uint32_t word; // as the dataplane was told
 	uint32_t ok_in_row;
 	uint32_t failed_in_row;
+	bool suspected;   // down by its silence to the dataplane alone: a probe must agree
 	bool removed;     // no member any more: member.pool is NULL and nobody is shown it
 	uint64_t adopted; // removed: what the workers had adopted then
 	uint64_t mark;    // the apply that last met this seat in its configuration
@@ -105,10 +106,8 @@ uint16_t pool_seats_pool_id(struct pool_seat *const *index, size_t n, const char
 
 // Writes the health word if it has changed, or always; true if it had changed.
 bool pool_member_write(struct pool_seat *seat, bool always);
-// A probe has ended. A success that began before the dataplane took the member down is stale and
-// proves nothing.
-void pool_member_probed(
-	struct pool_seat *seat, bool ok, bool stale, uint32_t took_ms, const char *why);
+// A probe has ended.
+void pool_member_probed(struct pool_seat *seat, bool ok, uint32_t took_ms, const char *why);
 void pool_member_observed(struct pool_seat *seat, enum postern_event_kind kind, uint32_t in_a_row);
 // Takes a member for healthy again that nobody probes.
 void pool_member_release(struct pool_seat *seat);

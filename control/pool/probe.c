@@ -38,7 +38,6 @@ struct pool_probe {
 	uint64_t next_us;   // when the next one begins
 	uint64_t lag_us;    // what the loop had lost when the deadline was set
 	bool first;         // none has begun since the last restart
-	bool stale;         // what is in flight began before the dataplane took the member down
 };
 
 static const struct config_probe *settings(const struct pool_probe *p)
@@ -90,10 +89,9 @@ static uint64_t interval_us(struct pool_probe *p)
 static void finish(struct pool_probe *p, bool ok, const char *why)
 {
 	uint64_t end = p->shaken_us != 0 ? p->shaken_us : pool_now_us();
-	bool stale = p->stale;
 	close_probe(p);
 	arm(p, p->next_us);
-	pool_member_probed(p->seat, ok, stale, (uint32_t)((end - p->started_us) / 1000), why);
+	pool_member_probed(p->seat, ok, (uint32_t)((end - p->started_us) / 1000), why);
 }
 
 static void succeed(struct pool_probe *p)
@@ -225,7 +223,6 @@ static void begin(struct pool_probe *p)
 	p->started_us = pool_now_us();
 	p->next_us = p->started_us + interval_us(p);
 	p->first = false;
-	p->stale = false;
 	p->shaken_us = 0;
 	p->timeout_ms = settings(p)->timeout_ms;
 
@@ -355,12 +352,4 @@ void pool_probe_restart(struct pool_seat *seat, uint32_t within_ms)
 	p->first = true;
 	p->next_us = pool_now_us() + pool_random(seat->set, (uint64_t)within * 1000);
 	arm(p, p->next_us);
-}
-
-void pool_probe_distrust(struct pool_seat *seat)
-{
-	struct pool_probe *p = seat->member.probe;
-	p->stale = true;
-	if (settings(p)->kind == CONFIG_PROBE_NONE)
-		pool_probe_restart(seat, POOL_FIRST_MS);
 }

@@ -22,8 +22,6 @@ void pool_probe_free(struct pool_probe *probe);
 // Ends what is in flight and begins anew, as configuration, administrative state and health want
 // it: with a first probe within so many milliseconds, or with none.
 void pool_probe_restart(struct pool_seat *seat, uint32_t within_ms);
-// What is in flight cannot prove the member healthy any more.
-void pool_probe_distrust(struct pool_seat *seat);
 
 // probe_lag.c: the beat runs while somebody uses it.
 int pool_lag_init(struct pool_set *set);

@@ -67,13 +67,22 @@ static bool stderr_is_journal(void)
 	       fstat(STDERR_FILENO, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
 }
 
+static pthread_once_t journal_once = PTHREAD_ONCE_INIT;
+static bool to_journal;
+
+static void journal_look(void)
+{
+	to_journal = stderr_is_journal();
+}
+
 static void line_write(const struct postern_log_line *line)
 {
 	char stamp[32];
 	struct tm tm;
 	const time_t seconds = (time_t)(line->wall_us / 1000000);
 
-	if (stderr_is_journal()) {
+	pthread_once(&journal_once, journal_look);
+	if (to_journal) {
 		fprintf(stderr, "<%d>%s: %s\n", journal_priority[line->level], line->subsystem,
 			line->text);
 		return;

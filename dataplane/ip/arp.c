@@ -81,21 +81,25 @@ void ip_arp_input(struct ip_layer *ip, struct rte_mbuf *m, uint16_t interface)
 	}
 	const struct postern_addr sender = postern_addr_from_v4(h->arp_data.arp_sip);
 	const struct postern_addr target = postern_addr_from_v4(h->arp_data.arp_tip);
+	const bool request = h->arp_opcode == rte_cpu_to_be_16(RTE_ARP_OP_REQUEST);
 	const struct ip_local *claimed = ip_config_find(ip->config, &sender);
+	const struct ip_local *asked = ip_config_find(ip->config, &target);
 
 	if (claimed != NULL) {
-		if (!rte_is_same_ether_addr(
-			    &h->arp_data.arp_sha, &ip->config->interfaces[interface].mac))
-			COUNT(ip->counters, SEEN_ADDRESS_CONFLICT);
+		ip_conflict(ip, claimed, &h->arp_data.arp_sha);
 		rte_pktmbuf_free(m);
 		return;
 	}
+	// A reply to us proves that both ways work; a request tells an address and no more.
 	if (h->arp_data.arp_sip != 0)
-		ip_neigh_learn(ip, interface, &sender, &h->arp_data.arp_sha);
-	const struct ip_local *asked = ip_config_find(ip->config, &target);
-
-	if (h->arp_opcode != rte_cpu_to_be_16(RTE_ARP_OP_REQUEST) || asked == NULL ||
-		asked->interface != interface || !ip_answer_allowed(ip)) {
+		ip_neigh_learn(ip, interface, &sender, &h->arp_data.arp_sha,
+			request ? IP_LEARN_OVERRIDE : IP_LEARN_OVERRIDE | IP_LEARN_CONFIRMED);
+	if (!request || asked == NULL || asked->interface != interface) {
+		COUNT(ip->counters, ARP_IGNORED);
+		rte_pktmbuf_free(m);
+		return;
+	}
+	if (!ip_answer_allowed(ip, interface, IP_ANSWER_NEIGHBOUR)) {
 		rte_pktmbuf_free(m);
 		return;
 	}

@@ -42,7 +42,9 @@ static void local_add(struct ip_config *c, const struct postern_addr *a, uint16_
 	l->addr = *a;
 	l->interface = interface;
 	l->kind = kind;
-	l->fresh = previous == NULL || ip_config_find(previous, a) == NULL;
+	const struct ip_local *before = previous != NULL ? ip_config_find(previous, a) : NULL;
+
+	l->fresh = before == NULL || before->interface != interface;
 }
 
 static uint32_t count_locals(const struct postern_snapshot *s)
@@ -92,7 +94,6 @@ int ip_config_build(struct ip_config *out, const struct postern_snapshot *snapsh
 			.settings = &snapshot->interfaces[i],
 			.mac = ports[i].mac,
 			.mtu = ports[i].mtu,
-			.rx_checksum = ports[i].rx_checksum,
 			.tx_checksum = ports[i].tx_checksum,
 		};
 	fill_locals(out, snapshot, previous);

@@ -27,7 +27,11 @@ static bool may_answer(struct ip_layer *ip, const struct ip_packet *p)
 	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(p->m, const struct rte_ether_hdr *);
 
 	// An echo to a whole link would make every station answer at once (RFC 1122 3.2.2.6).
-	return !rte_is_multicast_ether_addr(&eth->dst_addr) && ip_is_acceptable(ip, p);
+	if (rte_is_multicast_ether_addr(&eth->dst_addr)) {
+		COUNT(ip->counters, DROP_ICMP);
+		return false;
+	}
+	return ip_is_acceptable(ip, p) && ip_answer_allowed(ip, p->interface, IP_ANSWER_ECHO);
 }
 
 void ip_icmp4_input(struct ip_layer *ip, struct ip_packet *p)
@@ -41,7 +45,7 @@ void ip_icmp4_input(struct ip_layer *ip, struct ip_packet *p)
 		IP_DROP(ip, m, ICMP);
 		return;
 	}
-	if (!may_answer(ip, p) || !ip_answer_allowed(ip)) {
+	if (!may_answer(ip, p)) {
 		rte_pktmbuf_free(m);
 		return;
 	}
@@ -62,7 +66,7 @@ static void echo6(struct ip_layer *ip, struct ip_packet *p)
 	struct rte_mbuf *m = p->m;
 	struct rte_ipv6_hdr *iph = rte_pktmbuf_mtod_offset(m, struct rte_ipv6_hdr *, IP_OFFSET);
 
-	if (!may_answer(ip, p) || !ip_answer_allowed(ip)) {
+	if (!may_answer(ip, p)) {
 		rte_pktmbuf_free(m);
 		return;
 	}

@@ -175,6 +175,11 @@ static bool input_one(struct ip_layer *ip, struct ip_packet *p)
 		IP_DROP(ip, m, TRUNCATED);
 		return false;
 	}
+	// No station sends from a group (IEEE 802.3 3.2.3), and answers would go to one.
+	if (rte_is_multicast_ether_addr(&eth->src_addr)) {
+		IP_DROP(ip, m, MARTIAN);
+		return false;
+	}
 	if (!rte_is_multicast_ether_addr(&eth->dst_addr) &&
 		!rte_is_same_ether_addr(
 			&eth->dst_addr, &ip->config->interfaces[p->interface].mac)) {
@@ -252,13 +257,32 @@ static bool is_martian(const struct postern_addr *a)
 	return a->quads[0] == 0 && a->words[2] == 0 && (a->words[3] & ~rte_cpu_to_be_32(1)) == 0;
 }
 
+// The broadcast address of one of our own links (RFC 1122 3.2.1.3 (e)).
+static bool is_broadcast(const struct ip_layer *ip, const struct postern_addr *a)
+{
+	for (unsigned i = 0; i < ip->config->n_interfaces; i++) {
+		const struct postern_interface *f = ip->config->interfaces[i].settings;
+
+		for (unsigned k = 0; k < f->n_addresses; k++) {
+			const struct postern_prefix *p = &f->addresses[k];
+			const uint32_t host = p->length < 31 ? UINT32_MAX >> p->length : 0;
+
+			if (host != 0 && postern_addr_is_v4(&p->addr) &&
+				postern_prefix_contains(p, a) &&
+				(rte_be_to_cpu_32(a->words[3]) & host) == host)
+				return true;
+		}
+	}
+	return false;
+}
+
 bool ip_is_acceptable(struct ip_layer *ip, const struct ip_packet *p)
 {
 	if (ip_config_find(ip->config, &p->tuple.dst) == NULL) {
 		COUNT(ip->counters, DROP_NOT_OURS);
 		return false;
 	}
-	if (is_martian(&p->tuple.src)) {
+	if (is_martian(&p->tuple.src) || is_broadcast(ip, &p->tuple.src)) {
 		COUNT(ip->counters, DROP_MARTIAN);
 		return false;
 	}

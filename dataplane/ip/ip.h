@@ -69,8 +69,21 @@ struct ip_interface {
 	const struct postern_interface *settings; // in the snapshot
 	struct rte_ether_addr mac;
 	uint16_t mtu;
-	bool rx_checksum;
 	bool tx_checksum;
+};
+
+// Answers of our own are limited by kind and interface, so that a flood of one kind, or on one side,
+// keeps nothing else from being answered.
+enum ip_answer {
+	IP_ANSWER_NEIGHBOUR,
+	IP_ANSWER_ECHO,
+	IP_ANSWER_RESET,
+	IP_ANSWERS
+};
+
+struct ip_bucket {
+	uint64_t filled_us; // up to when tokens have been earned
+	uint32_t tokens;
 };
 
 // Everything that follows from a snapshot, built on the control thread, read by workers.
@@ -105,21 +118,26 @@ struct ip_layer {
 	uint16_t neigh_hand;
 	uint16_t neigh_waiting; // packets that wait, all entries together
 	struct base_wheel neigh_wheel;
-	uint32_t answer_tokens;
-	uint64_t answer_filled_us;
-	uint32_t announce_at; // cursor over config->locals
+	uint16_t neigh_clients;                  // entries made for clients
+	uint16_t *gateways;                      // entries held for good, two an interface
+	struct ip_bucket (*answers)[IP_ANSWERS]; // by interface
+	uint64_t defended_us;                    // when an address was last defended
+	uint32_t announce_at;                    // cursor over config->locals
 	uint8_t announce_rounds;
+	bool announce_all; // not only what is new: an earlier round was cut short
 	uint64_t announce_due_us;
 };
 
-// `tx` has one entry an interface; pool, tx and counters outlive the instance. -ENOMEM.
+// `tx` has one entry an interface; pool, tx and counters outlive the instance. The configuration is
+// adopted at once, and its gateways are asked for. -ENOMEM.
 int ip_init(struct ip_layer *ip, struct base_counters *counters, struct rte_mempool *pool,
-	struct port_tx *tx, uint64_t now_us);
+	struct port_tx *tx, const struct ip_config *config, uint64_t now_us);
 
 // Frees the tables and every packet that waits for a neighbour.
 void ip_fini(struct ip_layer *ip);
 
-// From here on the instance works by another configuration; the old one is not touched again.
+// From here on the instance works by another configuration of the same interfaces; the old one is
+// not touched again.
 void ip_adopt(struct ip_layer *ip, const struct ip_config *config);
 
 // Takes received packets; fills `out` with those that carry TCP and returns how many. All others
@@ -142,18 +160,26 @@ int ip_route(const struct ip_layer *ip, const struct postern_addr *dst, uint16_t
 
 #define IP_NEIGH_NONE UINT16_MAX
 
+// For whom: entries for what a stranger sends may fill three quarters of the table only.
+enum ip_neigh_for {
+	IP_NEIGH_OURS,
+	IP_NEIGH_CLIENT
+};
+
 // Finds or makes the neighbour entry of a next hop and keeps it until released as often as held.
 // Resolution begins at once. IP_NEIGH_NONE when the table is full (counted).
-uint16_t ip_neigh_hold(struct ip_layer *ip, uint16_t interface, const struct postern_addr *addr);
+uint16_t ip_neigh_hold(struct ip_layer *ip, uint16_t interface, const struct postern_addr *addr,
+	enum ip_neigh_for whom);
 void ip_neigh_release(struct ip_layer *ip, uint16_t neigh);
 
 // Sends an IP packet with room for the Ethernet header at its front to a neighbour, or lets it
-// wait until that is resolved. Takes the packet.
-void ip_output(struct ip_layer *ip, struct rte_mbuf *m, uint16_t neigh);
+// wait until that is resolved. Takes the packet. False if it was dropped, with its reason counted; a
+// next hop that has not answered is no such reason but the destination's own silence.
+bool ip_output(struct ip_layer *ip, struct rte_mbuf *m, uint16_t neigh);
 
 // Completes the checksums of a TCP packet of our own whose l2_len and l3_len are set, and sends it
 // as ip_output() does.
-void ip_finish_output(struct ip_layer *ip, struct rte_mbuf *m, uint16_t neigh);
+bool ip_finish_output(struct ip_layer *ip, struct rte_mbuf *m, uint16_t neigh);
 
 // Computes the TCP checksum of a packet that goes out of an interface: the port does if it can,
 // software otherwise. `l4` is the offset of the TCP header.
@@ -167,9 +193,9 @@ uint16_t ip_neigh_interface(const struct ip_layer *ip, uint16_t neigh);
 // the Ethernet header still is the received one. Takes the packet.
 void ip_reply(struct ip_layer *ip, struct rte_mbuf *m, uint16_t interface);
 
-// True if the limit on answers of our own (resets, echo replies, neighbour answers) has room;
-// takes one. Counts the refusal otherwise.
-bool ip_answer_allowed(struct ip_layer *ip);
+// True if the limit on answers of that kind on that interface has room; takes one. Counts the refusal
+// otherwise.
+bool ip_answer_allowed(struct ip_layer *ip, uint16_t interface, enum ip_answer kind);
 
 // Writes an IP header of our own at `at` and returns its length: 20 bytes for IPv4, 40 for IPv6.
 // The IPv4 checksum is complete.

@@ -128,17 +128,14 @@ static bool find_lladdr(
 	return true;
 }
 
-static bool is_unspecified(const struct postern_addr *a)
-{
-	return postern_addr_is_none(a);
-}
-
 // RFC 4861 7.2.3, 7.2.4.
 static void solicit_input(struct ip_layer *ip, struct ip_packet *p,
 	const struct postern_addr *target, const struct rte_ether_addr *mac)
 {
-	const struct ip_local *l = ip_config_find(ip->config, target);
-	const bool probe = is_unspecified(&p->tuple.src);
+	const struct ip_local *asked = ip_config_find(ip->config, target);
+	const struct ip_local *claimed = ip_config_find(ip->config, &p->tuple.src);
+	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(p->m, const struct rte_ether_hdr *);
+	const bool probe = postern_addr_is_none(&p->tuple.src);
 	const struct postern_addr group = solicited_node(target);
 
 	// Duplicate address detection goes to the solicited-node group and carries no address.
@@ -146,42 +143,53 @@ static void solicit_input(struct ip_layer *ip, struct ip_packet *p,
 		COUNT(ip->counters, DROP_ND);
 		return;
 	}
-	if (l == NULL || l->interface != p->interface)
-		return;
-	if (!probe && ip_config_find(ip->config, &p->tuple.src) != NULL) {
-		COUNT(ip->counters, SEEN_ADDRESS_CONFLICT);
+	if (claimed != NULL) {
+		ip_conflict(ip, claimed, &eth->src_addr);
 		return;
 	}
-	if (!ip_answer_allowed(ip))
+	if (asked == NULL || asked->interface != p->interface) {
+		COUNT(ip->counters, ND_IGNORED);
+		return;
+	}
+	if (!ip_answer_allowed(ip, p->interface, IP_ANSWER_NEIGHBOUR))
 		return;
 	COUNT(ip->counters, ND_ANSWERED);
 	if (probe) {
-		COUNT(ip->counters, SEEN_ADDRESS_CONFLICT);
+		// Somebody is about to take our address; the answer tells him not to.
+		if (!rte_is_same_ether_addr(
+			    &eth->src_addr, &ip->config->interfaces[p->interface].mac))
+			COUNT(ip->counters, SEEN_ADDRESS_CONFLICT);
 		ip_nd_announce(ip, p->interface, target);
 		return;
 	}
 	if (mac != NULL)
-		ip_neigh_learn(ip, p->interface, &p->tuple.src, mac);
-	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(p->m, const struct rte_ether_hdr *);
-
+		ip_neigh_learn(ip, p->interface, &p->tuple.src, mac, IP_LEARN_OVERRIDE);
 	send_nd(ip, p->interface, ND_NEIGHBOR_ADVERT, ND_NA_FLAG_SOLICITED | ND_NA_FLAG_OVERRIDE,
 		target, &p->tuple.src, mac != NULL ? mac : &eth->src_addr, target);
 }
 
-// RFC 4861 7.2.5, for entries that somebody holds.
+// RFC 4861 7.1.2, 7.2.5.
 static void advert_input(struct ip_layer *ip, const struct ip_packet *p,
-	const struct postern_addr *target, const struct rte_ether_addr *mac)
+	const struct postern_addr *target, const struct rte_ether_addr *mac, uint32_t flags)
 {
-	if (ip_config_find(ip->config, target) != NULL) {
-		if (mac == NULL ||
-			!rte_is_same_ether_addr(mac, &ip->config->interfaces[p->interface].mac))
-			COUNT(ip->counters, SEEN_ADDRESS_CONFLICT);
+	const struct ip_local *claimed = ip_config_find(ip->config, target);
+	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(p->m, const struct rte_ether_hdr *);
+	unsigned how = 0;
+
+	if ((flags & ND_NA_FLAG_SOLICITED) && is_multicast(&p->tuple.dst)) {
+		COUNT(ip->counters, DROP_ND);
 		return;
 	}
-	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(p->m, const struct rte_ether_hdr *);
-
-	// A unicast advertisement may leave its address out (RFC 4861 4.4): the frame has it.
-	ip_neigh_learn(ip, p->interface, target, mac != NULL ? mac : &eth->src_addr);
+	if (claimed != NULL) {
+		ip_conflict(ip, claimed, &eth->src_addr);
+		return;
+	}
+	if (flags & ND_NA_FLAG_OVERRIDE)
+		how |= IP_LEARN_OVERRIDE;
+	if (flags & ND_NA_FLAG_SOLICITED)
+		how |= IP_LEARN_CONFIRMED;
+	// The answer to a unicast question may leave the address out (RFC 4861 4.4): it is known.
+	ip_neigh_learn(ip, p->interface, target, mac, how);
 }
 
 void ip_nd_input(struct ip_layer *ip, struct ip_packet *p)
@@ -199,7 +207,7 @@ void ip_nd_input(struct ip_layer *ip, struct ip_packet *p)
 	const bool solicit = nd->type == ND_NEIGHBOR_SOLICIT;
 
 	memcpy(target.bytes, nd->target, sizeof(target.bytes));
-	if (is_multicast(&target) ||
+	if (is_multicast(&target) || is_multicast(&p->tuple.src) ||
 		!find_lladdr((const uint8_t *)(nd + 1), p->l4_length - sizeof(*nd),
 			solicit ? ND_OPT_SOURCE_LINKADDR : ND_OPT_TARGET_LINKADDR, &mac) ||
 		(mac != NULL && rte_is_multicast_ether_addr(mac))) {
@@ -209,6 +217,6 @@ void ip_nd_input(struct ip_layer *ip, struct ip_packet *p)
 	if (solicit)
 		solicit_input(ip, p, &target, mac);
 	else
-		advert_input(ip, p, &target, mac);
+		advert_input(ip, p, &target, mac, nd->flags);
 	rte_pktmbuf_free(p->m);
 }

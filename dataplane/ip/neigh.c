@@ -10,9 +10,10 @@
 #include <string.h>
 
 // Next hops are gateways, members and partners on the link itself: a few. 4096 leave room for a
-// link that is full of clients.
-#define TABLE_SIZE 4096u
-#define BUCKETS    4096u
+// link that is full of clients, who may not have them all.
+#define TABLE_SIZE  4096u
+#define CLIENT_SIZE 3072u
+#define BUCKETS     4096u
 
 // Packets that wait for one neighbour, and for all: a resolution takes less than a millisecond
 // when it succeeds, and the buffers must not all wait when it does not.
@@ -43,6 +44,7 @@ struct ip_neigh {
 	uint8_t state;
 	uint8_t tries;
 	uint8_t n_waiting;
+	bool for_client;
 	struct rte_ether_addr mac;
 	struct rte_mbuf *waiting[WAITING_PER_ENTRY];
 };
@@ -136,6 +138,8 @@ static void entry_free(struct ip_layer *ip, struct ip_neigh *n)
 	waiting_drop(ip, n, POSTERN_COUNTER_DROP_NEIGHBOUR_FAILED);
 	base_wheel_cancel(&ip->neigh_wheel, i);
 	n->state = FREE;
+	if (n->for_client)
+		ip->neigh_clients--;
 	n->next = ip->neigh_free;
 	ip->neigh_free = i;
 }
@@ -155,26 +159,40 @@ static bool reclaim(struct ip_layer *ip)
 	return false;
 }
 
-uint16_t ip_neigh_hold(struct ip_layer *ip, uint16_t interface, const struct postern_addr *addr)
+static struct ip_neigh *entry_new(struct ip_layer *ip, uint16_t interface,
+	const struct postern_addr *addr, enum ip_neigh_for whom)
+{
+	const bool for_client = whom == IP_NEIGH_CLIENT;
+
+	if ((ip->neigh_free == NIL || (for_client && ip->neigh_clients >= CLIENT_SIZE)) &&
+		!reclaim(ip)) {
+		COUNT(ip->counters, DROP_NEIGHBOUR_TABLE);
+		return NULL;
+	}
+	uint16_t *bucket = bucket_of(ip, interface, addr);
+	struct ip_neigh *n = &ip->neigh[ip->neigh_free];
+
+	ip->neigh_free = n->next;
+	n->addr = *addr;
+	n->interface = interface;
+	n->refs = 0;
+	n->for_client = for_client;
+	n->next = *bucket;
+	*bucket = index_of(ip, n);
+	ip->neigh_clients = (uint16_t)(ip->neigh_clients + for_client);
+	resolve(ip, n);
+	return n;
+}
+
+uint16_t ip_neigh_hold(struct ip_layer *ip, uint16_t interface, const struct postern_addr *addr,
+	enum ip_neigh_for whom)
 {
 	struct ip_neigh *n = find(ip, interface, addr);
 
-	if (n == NULL) {
-		if (ip->neigh_free == NIL && !reclaim(ip)) {
-			COUNT(ip->counters, DROP_NEIGHBOUR_TABLE);
-			return IP_NEIGH_NONE;
-		}
-		uint16_t *bucket = bucket_of(ip, interface, addr);
-
-		n = &ip->neigh[ip->neigh_free];
-		ip->neigh_free = n->next;
-		n->addr = *addr;
-		n->interface = interface;
-		n->refs = 0;
-		n->next = *bucket;
-		*bucket = index_of(ip, n);
-		resolve(ip, n);
-	}
+	if (n == NULL)
+		n = entry_new(ip, interface, addr, whom);
+	if (n == NULL)
+		return IP_NEIGH_NONE;
 	n->refs++;
 	return index_of(ip, n);
 }
@@ -192,69 +210,104 @@ uint16_t ip_neigh_interface(const struct ip_layer *ip, uint16_t neigh)
 	return ip->neigh[neigh].interface;
 }
 
-static void transmit(struct ip_layer *ip, const struct ip_neigh *n, struct rte_mbuf *m)
+static bool transmit(struct ip_layer *ip, const struct ip_neigh *n, struct rte_mbuf *m)
 {
 	const struct ip_interface *f = &ip->config->interfaces[n->interface];
 	struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, struct rte_ether_hdr *);
 
 	if (m->pkt_len > (uint32_t)f->mtu + IP_OFFSET) {
 		IP_DROP(ip, m, TOO_BIG);
-		return;
+		return false;
 	}
 	eth->dst_addr = n->mac;
 	eth->src_addr = f->mac;
 	eth->ether_type = postern_addr_is_v4(&n->addr) ? rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4)
 						       : rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV6);
 	port_tx_push(&ip->tx[n->interface], m, ip->counters);
+	return true;
 }
 
-void ip_output(struct ip_layer *ip, struct rte_mbuf *m, uint16_t neigh)
+bool ip_output(struct ip_layer *ip, struct rte_mbuf *m, uint16_t neigh)
 {
 	struct ip_neigh *n = &ip->neigh[neigh];
 
 	switch (n->state) {
 	case REACHABLE:
 	case PROBING:
-		transmit(ip, n, m);
-		return;
+		return transmit(ip, n, m);
 	case RESOLVING:
 		if (n->n_waiting < WAITING_PER_ENTRY && ip->neigh_waiting < WAITING_IN_ALL) {
 			n->waiting[n->n_waiting++] = m;
 			ip->neigh_waiting++;
-			return;
+			return true;
 		}
 		IP_DROP(ip, m, NEIGHBOUR_PENDING);
-		return;
+		return false;
 	default:
 		IP_DROP(ip, m, NEIGHBOUR_FAILED);
+		return true;
 	}
 }
 
-void ip_finish_output(struct ip_layer *ip, struct rte_mbuf *m, uint16_t neigh)
+bool ip_finish_output(struct ip_layer *ip, struct rte_mbuf *m, uint16_t neigh)
 {
 	const struct ip_neigh *n = &ip->neigh[neigh];
 
 	ip_checksum_fill(ip, m, n->interface,
 		postern_addr_is_v4(&n->addr) ? POSTERN_V4 : POSTERN_V6,
 		(uint16_t)(m->l2_len + m->l3_len));
-	ip_output(ip, m, neigh);
+	return ip_output(ip, m, neigh);
+}
+
+static void waiting_send(struct ip_layer *ip, struct ip_neigh *n)
+{
+	for (unsigned i = 0; i < n->n_waiting; i++)
+		transmit(ip, n, n->waiting[i]);
+	ip->neigh_waiting = (uint16_t)(ip->neigh_waiting - n->n_waiting);
+	n->n_waiting = 0;
+}
+
+static void reachable(struct ip_layer *ip, struct ip_neigh *n)
+{
+	n->state = REACHABLE;
+	n->tries = 0;
+	base_wheel_arm(&ip->neigh_wheel, index_of(ip, n), ip->now_us + REACHABLE_US);
+}
+
+// What is known but not confirmed is used and soon asked for again (STALE and DELAY of RFC 4861).
+static void unconfirmed(struct ip_layer *ip, struct ip_neigh *n)
+{
+	n->state = PROBING;
+	n->tries = 0;
+	base_wheel_arm(&ip->neigh_wheel, index_of(ip, n), ip->now_us + ASK_INTERVAL_US);
 }
 
 void ip_neigh_learn(struct ip_layer *ip, uint16_t interface, const struct postern_addr *addr,
-	const struct rte_ether_addr *mac)
+	const struct rte_ether_addr *mac, unsigned how)
 {
 	struct ip_neigh *n = find(ip, interface, addr);
 
 	if (n == NULL)
 		return;
-	n->mac = *mac;
-	n->state = REACHABLE;
-	n->tries = 0;
-	base_wheel_arm(&ip->neigh_wheel, index_of(ip, n), ip->now_us + REACHABLE_US);
-	for (unsigned i = 0; i < n->n_waiting; i++)
-		transmit(ip, n, n->waiting[i]);
-	ip->neigh_waiting = (uint16_t)(ip->neigh_waiting - n->n_waiting);
-	n->n_waiting = 0;
+	const bool known = n->state == REACHABLE || n->state == PROBING;
+
+	// RFC 4861 7.2.5: without an address nothing can begin.
+	if (!known && mac == NULL)
+		return;
+	const bool differs = known && mac != NULL && !rte_is_same_ether_addr(mac, &n->mac);
+
+	if (differs && !(how & IP_LEARN_OVERRIDE)) {
+		if (n->state == REACHABLE)
+			unconfirmed(ip, n);
+		return;
+	}
+	if (mac != NULL)
+		n->mac = *mac;
+	if (how & IP_LEARN_CONFIRMED)
+		reachable(ip, n);
+	else if (!known || differs)
+		unconfirmed(ip, n);
+	waiting_send(ip, n);
 }
 
 static void entry_expired(struct ip_layer *ip, struct ip_neigh *n)

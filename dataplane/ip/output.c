@@ -6,30 +6,49 @@
 #include <rte_ip.h>
 #include <rte_tcp.h>
 
+#include <stdlib.h>
 #include <string.h>
 
-// Answers of our own, resets included, per second: enough for a pool's whole clientele that
-// reconnects after a restart, and little beside what a reflector would be worth. A second's
-// worth may go at once.
-#define ANSWERS_PER_SECOND 20000u
+// Answers a second, and at once: resets for a pool's whole clientele that reconnects after a
+// restart; neighbours and echoes for a busy link; each little beside what a reflector is worth.
+static const uint32_t answers_per_second[IP_ANSWERS] = {
+	[IP_ANSWER_NEIGHBOUR] = 2000,
+	[IP_ANSWER_ECHO] = 1000,
+	[IP_ANSWER_RESET] = 20000,
+};
 
-bool ip_answer_allowed(struct ip_layer *ip)
+struct ip_bucket (*ip_answers_new(uint16_t interfaces, uint64_t now_us))[IP_ANSWERS]
 {
-	const uint64_t passed = ip->now_us - ip->answer_filled_us;
-	const uint64_t earned = passed * ANSWERS_PER_SECOND / 1000000u;
+	struct ip_bucket(*answers)[IP_ANSWERS] = calloc(interfaces, sizeof(*answers));
 
-	if (earned > 0) {
-		const uint64_t tokens = ip->answer_tokens + earned;
+	for (unsigned i = 0; answers != NULL && i < interfaces; i++)
+		for (unsigned kind = 0; kind < IP_ANSWERS; kind++)
+			answers[i][kind] = (struct ip_bucket){now_us, answers_per_second[kind]};
+	return answers;
+}
 
-		ip->answer_tokens =
-			tokens > ANSWERS_PER_SECOND ? ANSWERS_PER_SECOND : (uint32_t)tokens;
-		ip->answer_filled_us = ip->now_us;
+bool ip_answer_allowed(struct ip_layer *ip, uint16_t interface, enum ip_answer kind)
+{
+	struct ip_bucket *b = &ip->answers[interface][kind];
+	const uint32_t rate = answers_per_second[kind];
+	const uint64_t passed_us = ip->now_us - b->filled_us;
+
+	if (passed_us >= 1000000u) {
+		b->tokens = rate;
+		b->filled_us = ip->now_us;
+	} else {
+		const uint64_t earned = passed_us * rate / 1000000u;
+		const uint64_t tokens = b->tokens + earned;
+
+		b->tokens = tokens > rate ? rate : (uint32_t)tokens;
+		// Only the time that whole tokens took, so that fractions are not lost.
+		b->filled_us += earned * 1000000u / rate;
 	}
-	if (ip->answer_tokens == 0) {
+	if (b->tokens == 0) {
 		COUNT(ip->counters, DROP_ANSWER_LIMIT);
 		return false;
 	}
-	ip->answer_tokens--;
+	b->tokens--;
 	return true;
 }
 

@@ -22,14 +22,26 @@ void ip_nd_ask(struct ip_layer *ip, uint16_t interface, const struct postern_add
 void ip_arp_announce(struct ip_layer *ip, uint16_t interface, const struct postern_addr *addr);
 void ip_nd_announce(struct ip_layer *ip, uint16_t interface, const struct postern_addr *addr);
 
+// Full buckets for each interface; freed with free(). NULL when memory is refused.
+struct ip_bucket (*ip_answers_new(uint16_t interfaces, uint64_t now_us))[IP_ANSWERS];
+
 int ip_neigh_init(struct ip_layer *ip, uint64_t now_us);
 void ip_neigh_fini(struct ip_layer *ip);
 void ip_neigh_poll(struct ip_layer *ip);
 
-// A neighbour has said where it is. Only entries that somebody holds are updated: who is never
-// asked for cannot fill the table.
+// How much to believe of what a neighbour says (RFC 4861 7.2.5).
+#define IP_LEARN_OVERRIDE  0x1u // it may replace an address that is known
+#define IP_LEARN_CONFIRMED 0x2u // it answers a question of ours
+
+// A neighbour has said where it is. Only entries that exist are updated: who is never asked for
+// cannot fill the table.
 void ip_neigh_learn(struct ip_layer *ip, uint16_t interface, const struct postern_addr *addr,
-	const struct rte_ether_addr *mac);
+	const struct rte_ether_addr *mac, unsigned how);
+
+// Another station claims an address of ours: counted, and answered with an announcement at most every
+// ten seconds (RFC 5227 2.4 (c)). Frames of our own that come back are none.
+void ip_conflict(
+	struct ip_layer *ip, const struct ip_local *claimed, const struct rte_ether_addr *by);
 
 // An empty packet of `length` bytes with an Ethernet header of ours; NULL when buffers have run
 // out (counted).

@@ -21,7 +21,7 @@
 LOG_SUBSYSTEM("port");
 
 #define MAX_ARGS 128
-#define ARG_SIZE 320 // "--vdev=" and the longest device string
+#define ARG_SIZE 1280 // the longest argument that the file may give, or a list of 256 CPUs
 
 // Bytes of EAL's memory for one packet buffer: 2048 of data room, 128 headroom, 128 mbuf, 64
 // header of the pool's object, and a quarter more for the loss at page borders.
@@ -33,16 +33,20 @@ struct args {
 	char text[MAX_ARGS][ARG_SIZE];
 	char *argv[MAX_ARGS + 1];
 	int argc;
+	bool cut; // something did not fit
 };
 
 __attribute__((format(printf, 2, 3))) static void add(struct args *a, const char *format, ...)
 {
 	va_list args;
 
-	if (a->argc == MAX_ARGS)
+	if (a->argc == MAX_ARGS) {
+		a->cut = true;
 		return;
+	}
 	va_start(args, format);
-	vsnprintf(a->text[a->argc], ARG_SIZE, format, args);
+	if (vsnprintf(a->text[a->argc], ARG_SIZE, format, args) >= ARG_SIZE)
+		a->cut = true;
 	va_end(args);
 	a->argv[a->argc] = a->text[a->argc];
 	a->argc++;
@@ -55,21 +59,25 @@ static bool is_pci(const char *device)
 	return strcspn(device, ":") < strcspn(device, ",");
 }
 
-static unsigned free_huge_mb(void)
+struct huge {
+	unsigned page_kb;
+	unsigned total, free; // pages
+};
+
+static struct huge huge_read(void)
 {
+	struct huge h = {.page_kb = 2048};
 	FILE *f = fopen("/proc/meminfo", "re");
 	char line[128];
-	unsigned pages = 0;
-	unsigned kb = 0;
 
-	if (f == NULL)
-		return 0;
-	while (fgets(line, sizeof(line), f) != NULL) {
-		sscanf(line, "HugePages_Free: %u", &pages);
-		sscanf(line, "Hugepagesize: %u kB", &kb);
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+		sscanf(line, "HugePages_Total: %u", &h.total);
+		sscanf(line, "HugePages_Free: %u", &h.free);
+		sscanf(line, "Hugepagesize: %u kB", &h.page_kb);
 	}
-	fclose(f);
-	return (unsigned)((uint64_t)pages * kb / 1024);
+	if (f != NULL)
+		fclose(f);
+	return h;
 }
 
 static bool any_pci(const struct postern_interface *interfaces, unsigned n)
@@ -85,9 +93,12 @@ static bool any_pci(const struct postern_interface *interfaces, unsigned n)
 static int choose_huge(const struct postern_start *start, bool pci, unsigned need_mb, bool *huge,
 	char *why, size_t size)
 {
-	const unsigned free_mb = free_huge_mb();
+	const struct huge h = huge_read();
+	const unsigned free_mb = (unsigned)((uint64_t)h.free * h.page_kb / 1024);
 	const bool enough = free_mb >= need_mb;
-	const unsigned pages = (need_mb + 1) / 2;
+	// The setting is a total, so what others use comes on top.
+	const unsigned pages = h.total - h.free +
+			       (unsigned)(((uint64_t)need_mb * 1024 + h.page_kb - 1) / h.page_kb);
 
 	*huge = start->huge_pages != POSTERN_HUGE_OFF && enough;
 	if (*huge)
@@ -113,16 +124,18 @@ static int choose_huge(const struct postern_start *start, bool pci, unsigned nee
 	return 0;
 }
 
-// Lcore 0 is the control thread, free to run on every CPU that the process may use; lcore 1 is
-// the worker, bound to its own.
+// Lcore 0 is the control thread, free to run on every CPU that the process may use but the worker's,
+// unless there is no other; lcore 1 is the worker, bound to its own.
 static void add_lcores(struct args *a, unsigned worker_cpu)
 {
-	char set[ARG_SIZE - 32];
+	char set[ARG_SIZE - 64];
 	size_t used = 0;
 	cpu_set_t cpus;
 
 	CPU_ZERO(&cpus);
 	sched_getaffinity(0, sizeof(cpus), &cpus);
+	if (CPU_COUNT(&cpus) > 1)
+		CPU_CLR(worker_cpu, &cpus);
 	set[0] = '\0';
 	for (unsigned cpu = 0; cpu < CPU_SETSIZE && used < sizeof(set) - 8; cpu++)
 		if (CPU_ISSET(cpu, &cpus))
@@ -168,6 +181,14 @@ int port_eal_start(const struct postern_start *start, const struct postern_inter
 	for (unsigned i = 0; i < start->n_eal; i++)
 		add(a, "%s", start->eal[i]);
 
+	if (a->cut) {
+		snprintf(why, size,
+			"the arguments for EAL are too many or too long (%u at most, of %u bytes); "
+			"shorten \"eal\" under \"dataplane\"",
+			MAX_ARGS, ARG_SIZE - 1);
+		free(a);
+		return -E2BIG;
+	}
 	// EAL keeps pointers into its arguments, so they live as long as the process.
 	rc = rte_eal_init(a->argc, a->argv);
 	if (rc >= 0)

@@ -14,10 +14,6 @@
 
 LOG_SUBSYSTEM("port");
 
-// Descriptors of a queue: 1024 hold 30 microseconds of the smallest packets at 32 Mpps, which
-// covers the longest turn of the loop.
-#define DESCRIPTORS 1024
-
 #define RX_CHECKSUMS (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM)
 #define TX_CHECKSUMS (RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM)
 
@@ -35,12 +31,13 @@ static int find_port(const char *device, uint16_t *id)
 	return rte_eth_dev_get_port_by_name(name, id) == 0 ? 0 : -ENODEV;
 }
 
-static int configure(struct port *p, uint16_t workers, struct rte_mempool *pool)
+static int configure(struct port *p, const struct postern_interface *interface, uint16_t workers,
+	struct rte_mempool *pool)
 {
 	struct rte_eth_dev_info info;
 	struct rte_eth_conf conf = {0};
-	uint16_t rxd = DESCRIPTORS;
-	uint16_t txd = DESCRIPTORS;
+	uint16_t rxd = PORT_DESCRIPTORS;
+	uint16_t txd = PORT_DESCRIPTORS;
 	int rc = rte_eth_dev_info_get(p->id, &info);
 
 	if (rc < 0)
@@ -51,9 +48,18 @@ static int configure(struct port *p, uint16_t workers, struct rte_mempool *pool)
 		conf.rxmode.offloads |= RX_CHECKSUMS;
 	if (p->tx_checksum)
 		conf.txmode.offloads |= TX_CHECKSUMS;
+	conf.rxmode.mtu = interface->mtu;
+	if (interface->mtu == 0) {
+		// Without a wish in it, configuring would set 1500.
+		rc = rte_eth_dev_get_mtu(p->id, &p->mtu);
+		if (rc < 0)
+			return rc;
+		conf.rxmode.mtu = p->mtu;
+	}
 	rc = rte_eth_dev_configure(p->id, workers, workers, &conf);
 	if (rc < 0)
 		return rc;
+	p->configured = true;
 	rc = rte_eth_dev_adjust_nb_rx_tx_desc(p->id, &rxd, &txd);
 	if (rc < 0)
 		return rc;
@@ -96,21 +102,12 @@ int port_open(struct port *p, const struct postern_interface *interface, uint16_
 			interface->name, interface->device);
 		return rc;
 	}
-	rc = configure(p, workers, pool);
+	rc = configure(p, interface, workers, pool);
 	if (rc < 0) {
-		snprintf(why, size, "interface %s: the port refused its configuration: %s",
-			interface->name, strerror(-rc));
+		snprintf(why, size, "interface %s: the port refused its configuration (MTU %s): %s",
+			interface->name, interface->mtu != 0 ? "as in the file" : "its own",
+			strerror(-rc));
 		return rc;
-	}
-	if (interface->mtu != 0) {
-		rc = rte_eth_dev_set_mtu(p->id, interface->mtu);
-		if (rc < 0) {
-			snprintf(why, size,
-				"interface %s: the port cannot have an MTU of %u (%s); leave "
-				"\"mtu\" out to take what it has",
-				interface->name, interface->mtu, strerror(-rc));
-			return rc;
-		}
 	}
 	rc = rte_eth_dev_start(p->id);
 	if (rc < 0) {
@@ -141,11 +138,11 @@ int port_open(struct port *p, const struct postern_interface *interface, uint16_
 
 void port_close(struct port *p)
 {
-	if (!p->started)
-		return;
-	rte_eth_dev_stop(p->id);
-	rte_eth_dev_close(p->id);
-	p->started = false;
+	if (p->started)
+		rte_eth_dev_stop(p->id);
+	if (p->configured)
+		rte_eth_dev_close(p->id);
+	p->started = p->configured = false;
 }
 
 void port_info_read(const struct port *p, struct postern_port_info *out)

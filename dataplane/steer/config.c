@@ -22,6 +22,7 @@ static uint32_t slot_of(const struct steer_config *c, const struct postern_endpo
 	return (uint32_t)base_hash_keyed(&c->secret, &key, sizeof(key)) & c->listens_mask;
 }
 
+// -EINVAL: a listening endpoint leads to a service or pool that is not there.
 static int fill(struct steer_config *c)
 {
 	const struct postern_snapshot *s = c->snapshot;
@@ -31,6 +32,10 @@ static int fill(struct steer_config *c)
 	for (uint16_t i = 0; i < s->n_services; i++)
 		c->services[s->services[i].id] = &s->services[i];
 	for (uint16_t i = 0; i < s->n_listens; i++) {
+		const struct postern_service *service = c->services[s->listens[i].service];
+
+		if (service == NULL || c->pools[service->pool] == NULL)
+			return -EINVAL;
 		uint32_t at = slot_of(c, &s->listens[i].at);
 
 		while (c->listens[at] != NO_LISTEN)
@@ -59,7 +64,11 @@ int steer_config_build(struct steer_config *out, const struct postern_snapshot *
 		return -ENOMEM;
 	}
 	memset(out->listens, 0xff, slots * sizeof(*out->listens));
-	return fill(out);
+	const int rc = fill(out);
+
+	if (rc < 0)
+		steer_config_clear(out);
+	return rc;
 }
 
 void steer_config_clear(struct steer_config *c)
@@ -92,12 +101,37 @@ static bool has_changed(const struct steer_member *m, const struct postern_membe
 	       !postern_addr_equal(&m->addr, &to->at.addr);
 }
 
-// Interfaces do not change, so neither does the way to a member.
+bool steer_member_reach(struct steer *s, uint16_t member)
+{
+	struct steer_member *m = &s->members[member];
+	struct postern_addr next_hop;
+
+	if (m->neigh != IP_NEIGH_NONE)
+		return true;
+	if (ip_route(s->ip, &m->addr, 0, &m->interface, &next_hop) < 0) {
+		COUNT(s->counters, DROP_NO_ROUTE);
+		return false;
+	}
+	m->neigh = ip_neigh_hold(s->ip, m->interface, &next_hop, IP_NEIGH_OURS);
+	return m->neigh != IP_NEIGH_NONE;
+}
+
+void steer_member_forget(struct steer *s, uint16_t member)
+{
+	struct steer_member *m = &s->members[member];
+
+	if (!m->known || !m->gone || m->stats.sessions > 0)
+		return;
+	ip_neigh_release(s->ip, m->neigh);
+	m->neigh = IP_NEIGH_NONE;
+	m->known = false;
+}
+
 static void adopt_member(struct steer *s, const struct postern_member *from)
 {
 	struct steer_member *m = &s->members[from->id];
-	struct postern_addr next_hop;
 
+	m->gone = false;
 	m->pool = from->pool;
 	if (!has_changed(m, from))
 		return;
@@ -110,8 +144,8 @@ static void adopt_member(struct steer *s, const struct postern_member *from)
 	m->port = rte_cpu_to_be_16(from->at.port);
 	m->family = postern_addr_is_v4(&m->addr) ? POSTERN_V4 : POSTERN_V6;
 	m->neigh = IP_NEIGH_NONE;
-	if (ip_route(s->ip, &m->addr, 0, &m->interface, &next_hop) == 0)
-		m->neigh = ip_neigh_hold(s->ip, m->interface, &next_hop);
+	// Its next hop is asked for now, so that the first session need not wait.
+	steer_member_reach(s, from->id);
 	if (s->n_member_ids <= from->id)
 		s->n_member_ids = from->id + 1u;
 }
@@ -129,7 +163,6 @@ static void adopt_listen(struct steer *s, const struct postern_listen *from)
 	l->addr = from->at.addr;
 	l->port = port;
 	l->pool = service->pool;
-	l->interface = from->interface;
 	l->times = service->times;
 	if (s->n_listen_ids <= from->id)
 		s->n_listen_ids = from->id + 1u;
@@ -144,8 +177,12 @@ void steer_adopt(struct steer *s, const struct steer_config *config)
 		s->listens[i].gone = true;
 	for (uint16_t i = 0; i < snapshot->n_listens; i++)
 		adopt_listen(s, &snapshot->listens[i]);
+	for (uint32_t i = 0; i < s->n_member_ids; i++)
+		s->members[i].gone = true;
 	for (uint16_t i = 0; i < snapshot->n_members; i++)
 		adopt_member(s, &snapshot->members[i]);
+	for (uint32_t i = 0; i < s->n_member_ids; i++)
+		steer_member_forget(s, (uint16_t)i);
 	for (uint32_t i = 0; i < s->n_listen_ids; i++)
 		if (s->listens[i].gone && s->listens[i].stats.sessions > 0)
 			s->sweeping = true;

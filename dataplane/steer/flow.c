@@ -32,17 +32,12 @@ static void list_append(struct steer *s, struct steer_list *list, uint32_t slot)
 	list->tail = slot + 1;
 }
 
-static unsigned list_of(enum postern_session_state state)
+// Half-closed sessions are in full use (RFC 9293 3.6.1) and no more to be given up than others.
+static unsigned list_of(const struct steer_flow *f)
 {
-	switch (state) {
-	case POSTERN_SESSION_OPENING:
+	if (f->state == POSTERN_SESSION_OPENING)
 		return LIST_OPENING;
-	case POSTERN_SESSION_CLOSING:
-	case POSTERN_SESSION_RESET:
-		return LIST_ENDING;
-	default:
-		return LIST_NONE;
-	}
+	return steer_flow_is_over(f) ? LIST_ENDING : LIST_NONE;
 }
 
 void steer_flow_tuple(
@@ -55,7 +50,7 @@ void steer_flow_tuple(
 	} else {
 		const struct steer_member *m = &s->members[f->member];
 
-		*t = (struct ip_tuple){m->addr, s->nats[f->nat].addr, m->port, f->nat_port};
+		*t = (struct ip_tuple){m->addr, s->nats[f->nat], m->port, f->nat_port};
 	}
 }
 
@@ -66,12 +61,12 @@ static uint32_t state_time_ms(const struct steer *s, const struct steer_flow *f)
 	switch (f->state) {
 	case POSTERN_SESSION_OPENING:
 		return t->opening_ms;
-	case POSTERN_SESSION_ESTABLISHED:
-		return t->idle_ms;
-	case POSTERN_SESSION_CLOSING:
-		return t->closing_ms;
-	default:
+	case POSTERN_SESSION_RESET:
 		return t->reset_ms;
+	case POSTERN_SESSION_CLOSING:
+		return steer_flow_is_over(f) ? t->closing_ms : t->idle_ms;
+	default:
+		return t->idle_ms;
 	}
 }
 
@@ -80,22 +75,36 @@ static void arm(struct steer *s, struct steer_flow *f, uint32_t in_ms)
 	base_wheel_arm(&s->wheel, steer_slot(s, f), s->ip->now_us + (uint64_t)in_ms * 1000);
 }
 
+// Moves the session to the list that fits its state and flags now.
+static void relist(struct steer *s, struct steer_flow *f, unsigned from)
+{
+	const unsigned to = list_of(f);
+
+	if (from == to)
+		return;
+	if (from != LIST_NONE)
+		list_remove(s, &s->lists[from], steer_slot(s, f));
+	if (to != LIST_NONE)
+		list_append(s, &s->lists[to], steer_slot(s, f));
+}
+
 void steer_flow_set_state(struct steer *s, struct steer_flow *f, enum postern_session_state state)
 {
-	const uint32_t slot = steer_slot(s, f);
-	const unsigned from = list_of(f->state);
-	const unsigned to = list_of(state);
+	const unsigned from = list_of(f);
 
-	// The counters lie where the SYN was kept.
-	if (f->state == POSTERN_SESSION_OPENING && state != POSTERN_SESSION_OPENING)
-		f->bytes[FROM_CLIENT] = f->bytes[FROM_MEMBER] = 0;
 	f->state = (uint8_t)state;
-	if (from != to) {
-		if (from != LIST_NONE)
-			list_remove(s, &s->lists[from], slot);
-		if (to != LIST_NONE)
-			list_append(s, &s->lists[to], slot);
-	}
+	relist(s, f, from);
+	arm(s, f, state_time_ms(s, f));
+}
+
+void steer_flow_set_fin(struct steer *s, struct steer_flow *f, unsigned direction)
+{
+	const unsigned from = list_of(f);
+
+	f->flags |= (uint8_t)(1u << direction);
+	if (f->state == POSTERN_SESSION_ESTABLISHED)
+		f->state = POSTERN_SESSION_CLOSING;
+	relist(s, f, from);
 	arm(s, f, state_time_ms(s, f));
 }
 
@@ -162,7 +171,10 @@ struct steer_flow *steer_flow_alloc(struct steer *s)
 	struct steer_flow *f = steer_flow_at(s, slot);
 	const uint32_t generation = f->generation;
 
-	s->cold[slot] = (struct steer_flow_cold){.opened_ms = s->now_ms};
+	s->cold[slot] =
+		(struct steer_flow_cold){.opened = (uint32_t)(s->ip->now_us >> OPENED_SHIFT)};
+	// The even generation is seen before anything of the new session (steer_session_read()).
+	__atomic_thread_fence(__ATOMIC_RELEASE);
 	*f = (struct steer_flow){.generation = generation, .last_ms = s->now_ms};
 	// Readers take an odd generation for a session whose client and ids are in place, so it
 	// is made odd when they are: see steer_flow_publish().
@@ -193,8 +205,9 @@ static void withdraw(struct steer *s, struct steer_flow *f)
 	}
 	if (!(f->flags & FLOW_KILLED))
 		steer_flow_leave(s, f);
-	s->members[f->member].stats.sessions--;
-	s->listens[f->listen].stats.sessions--;
+	steer_sessions_add(&s->members[f->member].stats.sessions, -1);
+	steer_sessions_add(&s->listens[f->listen].stats.sessions, -1);
+	steer_member_forget(s, f->member);
 	ip_neigh_release(s->ip, f->neigh);
 	__atomic_store_n(&f->generation, f->generation + 1, __ATOMIC_RELEASE);
 }
@@ -202,7 +215,7 @@ static void withdraw(struct steer *s, struct steer_flow *f)
 void steer_flow_free(struct steer *s, struct steer_flow *f)
 {
 	const uint32_t slot = steer_slot(s, f);
-	const unsigned list = list_of(f->state);
+	const unsigned list = list_of(f);
 
 	if (is_published(f))
 		withdraw(s, f);
@@ -214,33 +227,29 @@ void steer_flow_free(struct steer *s, struct steer_flow *f)
 	in_use_set(s, s->in_use - 1);
 }
 
-static void end(struct steer *s, struct steer_flow *f)
+void steer_flow_end(struct steer *s, struct steer_flow *f)
 {
-	switch (f->state) {
-	case POSTERN_SESSION_OPENING:
+	// The reset of a killed session has been counted with its reason.
+	if (f->state != POSTERN_SESSION_RESET)
+		COUNT(s->counters, CLOSE_FIN);
+	else if (!(f->flags & FLOW_KILLED))
+		COUNT(s->counters, CLOSE_RESET);
+	steer_flow_free(s, f);
+}
+
+static void time_is_up(struct steer *s, struct steer_flow *f)
+{
+	if (f->state == POSTERN_SESSION_OPENING) {
 		COUNT(s->counters, CLOSE_UNANSWERED);
 		if (!(f->flags & FLOW_SYNACK))
 			steer_member_failed(s, f, POSTERN_EVENT_SILENT);
-		break;
-	case POSTERN_SESSION_ESTABLISHED:
+		steer_flow_free(s, f);
+	} else if (steer_flow_is_over(f)) {
+		steer_flow_end(s, f);
+	} else {
 		// Both sides are told, so that neither keeps a connection that leads nowhere.
 		steer_kill(s, f, POSTERN_COUNTER_CLOSE_IDLE);
-		return;
-	case POSTERN_SESSION_CLOSING:
-		if ((f->flags & (FLOW_FIN_CLIENT | FLOW_FIN_MEMBER)) !=
-			(FLOW_FIN_CLIENT | FLOW_FIN_MEMBER)) {
-			steer_kill(s, f, POSTERN_COUNTER_CLOSE_IDLE);
-			return;
-		}
-		COUNT(s->counters, CLOSE_FIN);
-		break;
-	default:
-		// The reset of a killed session has been counted with its reason.
-		if (!(f->flags & FLOW_KILLED))
-			COUNT(s->counters, CLOSE_RESET);
-		break;
 	}
-	steer_flow_free(s, f);
 }
 
 void steer_flow_expired(struct steer *s, struct steer_flow *f)
@@ -252,5 +261,5 @@ void steer_flow_expired(struct steer *s, struct steer_flow *f)
 	if (quiet < limit)
 		arm(s, f, limit - quiet);
 	else
-		end(s, f);
+		time_is_up(s, f);
 }

@@ -5,6 +5,7 @@
 #include "steer/private.h"
 
 #include <rte_byteorder.h>
+#include <rte_ip.h>
 #include <rte_prefetch.h>
 
 #define FLAG_MASK (RTE_TCP_FIN_FLAG | RTE_TCP_SYN_FLAG | RTE_TCP_RST_FLAG | RTE_TCP_ACK_FLAG)
@@ -69,6 +70,40 @@ static bool is_first_segment(const struct steer_packet *p)
 	return (p->flags & FLAG_MASK) == RTE_TCP_SYN_FLAG;
 }
 
+// A first segment with a wrong checksum would be passed on wrong, and its member, silent about it,
+// would be taken for dead. Those of other segments are the receiver's to find.
+static bool checksum_is_right(const struct steer_packet *p)
+{
+	const struct rte_mbuf *m = p->ip->m;
+	const void *l3 = rte_pktmbuf_mtod_offset(m, const void *, IP_OFFSET);
+
+	switch (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) {
+	case RTE_MBUF_F_RX_L4_CKSUM_GOOD:
+	case RTE_MBUF_F_RX_L4_CKSUM_NONE: // not filled in, but the data is good
+		return true;
+	case RTE_MBUF_F_RX_L4_CKSUM_BAD:
+		return false;
+	default:
+		return p->ip->family == POSTERN_V4
+			       ? rte_ipv4_udptcp_cksum_mbuf_verify(m, l3, p->ip->l4) == 0
+			       : rte_ipv6_udptcp_cksum_mbuf_verify(m, l3, p->ip->l4) == 0;
+	}
+}
+
+static void first_segment(struct steer *s, struct steer_packet *p)
+{
+	const uint16_t listen = steer_listen_find(s, &p->ip->tuple);
+
+	if (listen == POSTERN_ID_NONE)
+		steer_answer_reset(s, p, POSTERN_COUNTER_REFUSE_PORT_CLOSED);
+	else if (p->ip->ttl <= 1)
+		DROP(s, p, TTL);
+	else if (!checksum_is_right(p))
+		DROP(s, p, TCP_CHECKSUM);
+	else
+		steer_open(s, p, listen);
+}
+
 // A packet of no session that we know: a new one, or something stray.
 static void stray(struct steer *s, struct steer_packet *p)
 {
@@ -76,78 +111,45 @@ static void stray(struct steer *s, struct steer_packet *p)
 		rte_pktmbuf_free(p->ip->m);
 		return;
 	}
-	if (is_first_segment(p)) {
-		const uint16_t listen = steer_listen_find(s, &p->ip->tuple);
-
-		if (listen != POSTERN_ID_NONE && p->ip->ttl <= 1) {
-			DROP(s, p, TTL);
-		} else if (listen != POSTERN_ID_NONE) {
-			steer_open(s, p, listen);
-		} else {
-			COUNT(s->counters, REFUSE_PORT_CLOSED);
-			steer_answer_reset(s, p);
-		}
-		return;
-	}
-	if (p->flags & RTE_TCP_RST_FLAG) {
+	if (is_first_segment(p))
+		first_segment(s, p);
+	else if (p->flags & RTE_TCP_RST_FLAG)
 		DROP(s, p, NO_SESSION);
-		return;
-	}
-	// After a restart this is what tells both sides to begin anew.
-	COUNT(s->counters, REFUSE_NO_SESSION);
-	steer_answer_reset(s, p);
-}
-
-static void reopen(struct steer *s, struct steer_flow *f, struct steer_packet *p)
-{
-	if (!(f->flags & FLOW_KILLED)) {
-		if (f->state == POSTERN_SESSION_CLOSING)
-			COUNT(s->counters, CLOSE_FIN);
-		else
-			COUNT(s->counters, CLOSE_RESET);
-	}
-	steer_flow_free(s, f);
-	stray(s, p);
+	else
+		// After a restart this is what tells both sides to begin anew.
+		steer_answer_reset(s, p, POSTERN_COUNTER_REFUSE_NO_SESSION);
 }
 
 // A SYN on a session that exists. True: it is not to be sent on in that session.
 static bool syn_again(struct steer *s, struct steer_flow *f, struct steer_packet *p)
 {
-	const uint8_t both = FLOW_FIN_CLIENT | FLOW_FIN_MEMBER;
-
-	switch (f->state) {
-	case POSTERN_SESSION_OPENING:
-		if (p->seq + 1 != f->next[FROM_CLIENT]) {
-			// Another attempt from the same port: the first is over.
-			COUNT(s->counters, CLOSE_UNANSWERED);
-			steer_flow_free(s, f);
-			stray(s, p);
-			return true;
-		}
-		if (!(f->flags & FLOW_SYNACK) && s->now_ms - f->last_ms >= REPEATED_SYN_MS) {
-			steer_member_failed(s, f, POSTERN_EVENT_SILENT);
-			steer_redispatch(s, f);
-		}
-		return false;
-	case POSTERN_SESSION_CLOSING:
-		if ((f->flags & both) != both)
-			return false;
-		reopen(s, f, p);
+	if (steer_flow_is_over(f)) {
+		steer_flow_end(s, f);
+		stray(s, p);
 		return true;
-	case POSTERN_SESSION_RESET:
-		reopen(s, f, p);
-		return true;
-	default:
-		// Its receiver answers with a challenge (RFC 5961 4.2) and sorts it out.
-		return false;
 	}
+	// The receiver of any other challenges it (RFC 5961 4.2) and sorts it out.
+	if (f->state != POSTERN_SESSION_OPENING)
+		return false;
+	if (p->seq + 1 != f->next[FROM_CLIENT] && !(f->flags & FLOW_SYNACK)) {
+		// Another attempt from the same port: the first is over.
+		COUNT(s->counters, CLOSE_UNANSWERED);
+		steer_flow_free(s, f);
+		stray(s, p);
+		return true;
+	}
+	if (!(f->flags & FLOW_SYNACK) && s->now_ms - f->last_ms >= REPEATED_SYN_MS) {
+		steer_member_failed(s, f, POSTERN_EVENT_SILENT);
+		steer_redispatch(s, f);
+	}
+	return false;
 }
 
 // A member's reset in answer to the SYN. True: another member is being asked instead.
 static bool refused(struct steer *s, struct steer_flow *f, const struct steer_packet *p)
 {
 	// Only a reset that acknowledges the SYN is one (RFC 9293 3.10.7.3); the rest passes.
-	if (!(p->flags & RTE_TCP_ACK_FLAG) || p->ack != f->next[FROM_CLIENT])
+	if (!(p->flags & RTE_TCP_ACK_FLAG) || !steer_acknowledges_syn(f, p))
 		return false;
 	steer_member_failed(s, f, POSTERN_EVENT_REFUSED);
 	if (!steer_redispatch(s, f)) {
@@ -165,13 +167,18 @@ static void in_session(struct steer *s, struct steer_packet *p, uint32_t ref)
 	struct steer_flow *f = steer_flow_at(s, ref / 2);
 	const unsigned direction = ref % 2;
 
+	// Nobody on another link speaks as a member (RFC 1122 3.3.4.2, the strong model).
+	if (direction == FROM_MEMBER && p->ip->interface != s->members[f->member].interface) {
+		DROP(s, p, SPOOFED);
+		return;
+	}
 	if (direction == FROM_CLIENT && is_first_segment(p) && syn_again(s, f, p))
 		return;
 	if (f->flags & FLOW_KILLED) {
 		if (p->flags & RTE_TCP_RST_FLAG)
 			DROP(s, p, NO_SESSION);
 		else
-			steer_answer_reset(s, p);
+			steer_answer_reset(s, p, POSTERN_COUNTER_REFUSE_NO_SESSION);
 		return;
 	}
 	if (p->ip->ttl <= 1) {
@@ -184,7 +191,10 @@ static void in_session(struct steer *s, struct steer_packet *p, uint32_t ref)
 		return;
 	}
 	steer_track(s, f, direction, p);
-	steer_forward(s, f, direction, p);
+	const bool sent = steer_forward(s, f, direction, p);
+
+	if (!(f->flags & FLOW_SYNACK) && direction == FROM_CLIENT)
+		f->syn.asked |= sent;
 }
 
 void steer_input(struct steer *s, struct ip_packet *pkts, unsigned n)

@@ -12,7 +12,8 @@ void steer_member_accepted(struct steer *s, struct steer_flow *f)
 {
 	struct steer_member *m = &s->members[f->member];
 
-	f->flags |= FLOW_SYNACK;
+	// Behind what took the SYN's place: readers look at the flag first.
+	__atomic_store_n(&f->flags, (uint8_t)(f->flags | FLOW_SYNACK), __ATOMIC_RELEASE);
 	if (m->in_a_row != 0)
 		m->in_a_row = 0;
 }
@@ -22,6 +23,9 @@ void steer_member_failed(struct steer *s, const struct steer_flow *f, enum poste
 	struct steer_member *m = &s->members[f->member];
 	const struct postern_pool *pool = s->config->pools[m->pool];
 
+	// What never left us says nothing about the member.
+	if (!f->syn.asked)
+		return;
 	if (kind == POSTERN_EVENT_REFUSED) {
 		COUNT(s->counters, SEEN_MEMBER_REFUSED);
 		base_add(&m->stats.refused, 1);

@@ -70,9 +70,14 @@ uint16_t steer_pick_member(const struct steer *s, const struct postern_pool *poo
 	return pick_from_list(s, pool, family, hash, avoid);
 }
 
-// Gives the session an address and port towards its member that no other session has, and enters
-// it under them.
-static int enter_member_side(struct steer *s, struct steer_flow *f)
+static bool may_give_way(const struct steer_flow *f)
+{
+	return f->state == POSTERN_SESSION_OPENING || steer_flow_is_over(f);
+}
+
+// Draws an address and port of ours towards the session's member that no other session has. When
+// nearly all are taken, one whose session has not begun or is over gives way. Returns 0 with *hash.
+static int draw_port(struct steer *s, struct steer_flow *f, uint64_t *hash)
 {
 	const struct steer_member *m = &s->members[f->member];
 	const struct steer_nat_range *range =
@@ -86,18 +91,33 @@ static int enter_member_side(struct steer *s, struct steer_flow *f)
 		f->nat_port = rte_cpu_to_be_16(
 			(uint16_t)(FIRST_PORT + base_hash_reduce((uint32_t)(r >> 32), PORTS)));
 		steer_flow_tuple(s, f, FROM_MEMBER, &t);
-		const uint64_t hash = steer_tuple_hash(s, &t);
+		*hash = steer_tuple_hash(s, &t);
+		const uint32_t taken = steer_table_find(s, *hash, &t);
 
-		if (steer_table_find(s, hash, &t) != STEER_NO_REF)
-			continue;
-		if (!steer_table_insert(&s->table, hash, steer_slot(s, f) * 2 + FROM_MEMBER)) {
-			COUNT(s->counters, DROP_TABLE_FULL);
-			return -ENOSPC;
+		if (taken == STEER_NO_REF)
+			return 0;
+		struct steer_flow *holder = steer_flow_at(s, taken / 2);
+
+		if (i >= PORT_DRAWS / 2 && holder != f && may_give_way(holder)) {
+			COUNT(s->counters, CLOSE_EVICTED);
+			steer_flow_free(s, holder);
+			return 0;
 		}
-		return 0;
 	}
 	COUNT(s->counters, DROP_PORTS_EXHAUSTED);
 	return -EADDRINUSE;
+}
+
+static int enter_member_side(struct steer *s, struct steer_flow *f)
+{
+	uint64_t hash;
+
+	if (draw_port(s, f, &hash) < 0)
+		return -EADDRINUSE;
+	if (steer_table_insert(&s->table, hash, steer_slot(s, f) * 2 + FROM_MEMBER))
+		return 0;
+	COUNT(s->counters, DROP_TABLE_FULL);
+	return -ENOSPC;
 }
 
 static void leave_member_side(struct steer *s, struct steer_flow *f)
@@ -110,23 +130,25 @@ static void leave_member_side(struct steer *s, struct steer_flow *f)
 
 static uint16_t hold_client(struct steer *s, const struct ip_packet *p)
 {
+	const struct postern_addr *client = &p->tuple.src;
 	struct postern_addr next_hop;
 	uint16_t interface;
 
-	if (ip_route(s->ip, &p->tuple.src, p->interface, &interface, &next_hop) < 0) {
+	if (ip_route(s->ip, client, p->interface, &interface, &next_hop) < 0) {
 		COUNT(s->counters, DROP_NO_ROUTE);
 		return IP_NEIGH_NONE;
 	}
-	return ip_neigh_hold(s->ip, interface, &next_hop);
+	// A neighbour on one link does not send from another (RFC 3704).
+	if (interface != p->interface && postern_addr_equal(client, &next_hop)) {
+		COUNT(s->counters, DROP_SPOOFED);
+		return IP_NEIGH_NONE;
+	}
+	return ip_neigh_hold(s->ip, interface, &next_hop, IP_NEIGH_CLIENT);
 }
 
 // Enters a new session on both sides; on failure the reason has been counted and nothing is left.
 static bool enter(struct steer *s, struct steer_flow *f, const struct steer_packet *p)
 {
-	if (s->members[f->member].neigh == IP_NEIGH_NONE) {
-		COUNT(s->counters, DROP_NO_ROUTE);
-		return false;
-	}
 	f->neigh = hold_client(s, p->ip);
 	if (f->neigh == IP_NEIGH_NONE)
 		return false;
@@ -148,9 +170,12 @@ void steer_open(struct steer *s, struct steer_packet *p, uint16_t listen)
 		steer_pick_member(s, pool, p->ip->family, &p->ip->tuple, POSTERN_ID_NONE);
 
 	if (member == POSTERN_ID_NONE) {
-		COUNT(s->counters, REFUSE_NO_MEMBER);
 		base_add(&l->stats.refused, 1);
-		steer_answer_reset(s, p);
+		steer_answer_reset(s, p, POSTERN_COUNTER_REFUSE_NO_MEMBER);
+		return;
+	}
+	if (!steer_member_reach(s, member)) {
+		rte_pktmbuf_free(p->ip->m);
 		return;
 	}
 	struct steer_flow *f = steer_flow_alloc(s);
@@ -170,8 +195,8 @@ void steer_open(struct steer *s, struct steer_packet *p, uint16_t listen)
 		return;
 	}
 	steer_flow_join(s, f, member);
-	s->members[member].stats.sessions++;
-	l->stats.sessions++;
+	steer_sessions_add(&s->members[member].stats.sessions, 1);
+	steer_sessions_add(&l->stats.sessions, 1);
 	steer_flow_publish(f);
 	steer_flow_set_state(s, f, POSTERN_SESSION_OPENING);
 	steer_syn_read(&f->syn, p);
@@ -181,7 +206,7 @@ void steer_open(struct steer *s, struct steer_packet *p, uint16_t listen)
 	COUNT(s->counters, SESSION_OPENED);
 	base_add(&s->members[member].stats.opened, 1);
 	base_add(&l->stats.opened, 1);
-	steer_forward(s, f, FROM_CLIENT, p);
+	f->syn.asked = steer_forward(s, f, FROM_CLIENT, p);
 }
 
 bool steer_redispatch(struct steer *s, struct steer_flow *f)
@@ -195,7 +220,7 @@ bool steer_redispatch(struct steer *s, struct steer_flow *f)
 	steer_flow_tuple(s, f, FROM_CLIENT, &t);
 	const uint16_t member = steer_pick_member(s, pool, s->members[was].family, &t, was);
 
-	if (member == POSTERN_ID_NONE || s->members[member].neigh == IP_NEIGH_NONE)
+	if (member == POSTERN_ID_NONE || !steer_member_reach(s, member))
 		return false;
 	const uint16_t nat = f->nat;
 	const uint16_t nat_port = f->nat_port;
@@ -214,10 +239,11 @@ bool steer_redispatch(struct steer *s, struct steer_flow *f)
 			&s->table, steer_tuple_hash(s, &t), steer_slot(s, f) * 2 + FROM_MEMBER);
 		return false;
 	}
-	s->members[was].stats.sessions--;
-	s->members[member].stats.sessions++;
+	steer_sessions_add(&s->members[was].stats.sessions, -1);
+	steer_sessions_add(&s->members[member].stats.sessions, 1);
 	base_add(&s->members[member].stats.opened, 1);
 	f->syn.tries++;
+	f->syn.asked = false;
 	COUNT(s->counters, SESSION_REDISPATCHED);
 	return true;
 }

@@ -17,14 +17,13 @@ enum {
 };
 
 // Flags of an entry.
-#define FLOW_FIN_CLIENT      0x01u // bit of FROM_CLIENT
-#define FLOW_FIN_MEMBER      0x02u // bit of FROM_MEMBER
-#define FLOW_SYNACK          0x04u // the member has accepted
-#define FLOW_KILLED          0x08u // we have reset both sides; what still comes is answered with a reset
-#define FLOW_RESET_BY_MEMBER 0x10u // of a reset that has passed: who sent it
+#define FLOW_FIN_CLIENT 0x01u // bit of FROM_CLIENT
+#define FLOW_FIN_MEMBER 0x02u // bit of FROM_MEMBER
+#define FLOW_FIN_BOTH   (FLOW_FIN_CLIENT | FLOW_FIN_MEMBER)
+#define FLOW_SYNACK     0x04u // the member has accepted
+#define FLOW_KILLED     0x08u // we have reset both sides; what still comes is answered with a reset
 
-// What a SYN said, kept while the session is opening, so that it can be said again to another
-// member.
+// What a SYN said, kept until the member has accepted, so that it can be said again to another.
 struct steer_syn {
 	uint32_t ts_value;
 	uint16_t mss; // 0: no option
@@ -32,7 +31,8 @@ struct steer_syn {
 	uint8_t wscale;  // SYN_NO_WSCALE: no option
 	uint8_t options; // SYN_SACK, SYN_TS
 	uint8_t tries;   // members asked so far
-	uint8_t spare[5];
+	bool asked;      // the SYN has left for the member, so that its silence means something
+	uint8_t spare[4];
 };
 
 #define SYN_NO_WSCALE 0xffu
@@ -52,13 +52,16 @@ struct steer_flow {
 	uint16_t neigh;       // next hop towards the client
 	uint8_t state;        // enum postern_session_state
 	uint8_t flags;
-	uint16_t spare;
+	uint8_t bytes_high[DIRECTIONS]; // bits 32 to 39 of `bytes`
 	uint32_t generation;
 	uint32_t last_ms;          // time of the last packet
 	uint32_t next[DIRECTIONS]; // sequence number that follows what this side has sent
 	union {
-		uint64_t bytes[DIRECTIONS]; // of IP packets
-		struct steer_syn syn;       // while opening
+		struct steer_syn syn; // until the member has accepted: FLOW_SYNACK
+		struct {
+			uint32_t expects[DIRECTIONS]; // what this side has acknowledged last
+			uint32_t bytes[DIRECTIONS];   // of IP packets
+		};
 	};
 };
 
@@ -69,8 +72,11 @@ struct steer_flow_cold {
 	struct base_wheel_node timer;
 	uint32_t member_next, member_prev; // sessions of one member; slot + 1
 	uint32_t list_next, list_prev;     // sessions of one list, or the free slots; slot + 1
-	uint32_t opened_ms;
+	uint32_t opened;                   // in units of OPENED_SHIFT
 };
+
+// Times of opening are kept in 2^14 microseconds: 32 bits of them last 2.2 years.
+#define OPENED_SHIFT 14
 
 _Static_assert(sizeof(struct steer_flow_cold) == 32, "half a cache line");
 
@@ -116,6 +122,7 @@ struct steer_member {
 	uint8_t family;
 	bool known;
 	bool taking; // took new sessions when health was last looked at
+	bool gone;   // no longer in the configuration
 	struct postern_member_stats stats;
 };
 
@@ -124,18 +131,13 @@ struct steer_listen {
 	struct postern_addr addr;
 	uint16_t port; // wire order
 	uint16_t pool; // id
-	uint16_t interface;
 	bool known;
 	bool gone; // no longer in the configuration
 	struct postern_session_times times;
 	struct postern_listen_stats stats;
 };
 
-// An address of ours towards members.
-struct steer_nat {
-	struct postern_addr addr;
-};
-
+// A range in the list of our addresses towards members.
 struct steer_nat_range {
 	uint16_t first;
 	uint16_t count;
@@ -162,7 +164,7 @@ struct steer {
 	struct steer_listen *listens; // by id
 	uint32_t n_member_ids;        // ids that have been used
 	uint32_t n_listen_ids;
-	struct steer_nat *nats; // all interfaces' together, fixed from start to stop
+	struct postern_addr *nats; // ours towards members, all interfaces' together; fixed
 	uint32_t n_nats;
 	struct steer_nat_range *nat_ranges; // by interface * POSTERN_FAMILIES + family
 	uint64_t random;
@@ -199,6 +201,12 @@ static inline uint32_t steer_slot(const struct steer *s, const struct steer_flow
 	return (uint32_t)(f - s->flows);
 }
 
+// Counts of sessions have one writer, as counters do, and also go down.
+static inline void steer_sessions_add(uint32_t *cell, int n)
+{
+	__atomic_store_n(cell, *cell + (uint32_t)n, __ATOMIC_RELAXED);
+}
+
 static inline uint64_t steer_tuple_hash(const struct steer *s, const struct ip_tuple *t)
 {
 	return base_hash_keyed(&s->secret, t, IP_TUPLE_SIZE);
@@ -216,7 +224,19 @@ void steer_table_prefetch(const struct steer_table *t, uint64_t hash);
 uint32_t steer_table_guess(const struct steer_table *t, uint64_t hash);
 uint32_t steer_table_find(const struct steer *s, uint64_t hash, const struct ip_tuple *tuple);
 
+// config.c
+// True if there is a way to a member, which is looked for again if there was none. Counts the reason
+// otherwise.
+bool steer_member_reach(struct steer *s, uint16_t member);
+// Forgets a member that is neither configured nor used by a session any more.
+void steer_member_forget(struct steer *s, uint16_t member);
+
 // flow.c
+// True if the session is over in all but name: reset, or closed by both sides.
+static inline bool steer_flow_is_over(const struct steer_flow *f)
+{
+	return f->state == POSTERN_SESSION_RESET || (f->flags & FLOW_FIN_BOTH) == FLOW_FIN_BOTH;
+}
 void steer_flow_tuple(
 	const struct steer *s, const struct steer_flow *f, unsigned direction, struct ip_tuple *t);
 // A slot for a new session, if need be that of an old one that gives way. NULL: table full.
@@ -226,11 +246,15 @@ void steer_flow_publish(struct steer_flow *f);
 // Gives the slot back; what was entered in tables and lists is taken out.
 void steer_flow_free(struct steer *s, struct steer_flow *f);
 void steer_flow_set_state(struct steer *s, struct steer_flow *f, enum postern_session_state state);
+// One side has sent FIN.
+void steer_flow_set_fin(struct steer *s, struct steer_flow *f, unsigned direction);
 // Makes the session one of a member's, or takes it from its member's list.
 void steer_flow_join(struct steer *s, struct steer_flow *f, uint16_t member);
 void steer_flow_leave(struct steer *s, struct steer_flow *f);
 // The time of a session has come: ends it, or lets it go on if packets have come since.
 void steer_flow_expired(struct steer *s, struct steer_flow *f);
+// Counts why a session that is over ends, and frees it.
+void steer_flow_end(struct steer *s, struct steer_flow *f);
 
 // config.c
 // The listening endpoint that a packet is for, or POSTERN_ID_NONE.
@@ -248,20 +272,22 @@ uint16_t steer_pick_member(const struct steer *s, const struct postern_pool *poo
 // syn.c
 void steer_syn_read(struct steer_syn *syn, const struct steer_packet *p);
 // Sends a SYN like the client's to the session's member.
-void steer_syn_send(struct steer *s, const struct steer_flow *f);
+void steer_syn_send(struct steer *s, struct steer_flow *f);
 
 // observe.c
 void steer_member_accepted(struct steer *s, struct steer_flow *f);
 void steer_member_failed(struct steer *s, const struct steer_flow *f, enum postern_event_kind kind);
 
 // rewrite.c
-// Translates the packet for the other side and sends it. Takes the packet.
-void steer_forward(
+// Translates the packet for the other side and sends it. Takes the packet. False if it was dropped
+// here, with its reason counted.
+bool steer_forward(
 	struct steer *s, struct steer_flow *f, unsigned direction, struct steer_packet *p);
 
 // reset.c
-// Answers a segment with a reset where it came from (RFC 9293 3.10.7.1). Takes the packet.
-void steer_answer_reset(struct steer *s, struct steer_packet *p);
+// Answers a segment with a reset where it came from (RFC 9293 3.10.7.1) and counts the reason, or
+// that the limit on resets held it back. Takes the packet.
+void steer_answer_reset(struct steer *s, struct steer_packet *p, enum postern_counter reason);
 // Resets both sides of a session and keeps its entry for a while, to answer what still comes.
 void steer_kill(struct steer *s, struct steer_flow *f, enum postern_counter reason);
 // A TCP segment of our own without payload: to the client, or to the member.
@@ -272,6 +298,15 @@ struct rte_mbuf *steer_segment_new(struct steer *s, const struct ip_tuple *t, ui
 	uint32_t seq, uint32_t ack, unsigned options);
 
 // track.c
+// The most data that a SYN may carry (RFC 7413): a full segment.
+#define SYN_DATA_MAX 1460u
+
+// True if a segment of the member acknowledges the client's SYN, with the data in it or without.
+static inline bool steer_acknowledges_syn(const struct steer_flow *f, const struct steer_packet *p)
+{
+	return p->ack - f->next[FROM_CLIENT] <= SYN_DATA_MAX;
+}
+
 // Follows the state of a session from a packet that will be sent on.
 void steer_track(
 	struct steer *s, struct steer_flow *f, unsigned direction, const struct steer_packet *p);

@@ -68,7 +68,7 @@ void steer_send_segment(struct steer *s, const struct steer_flow *f, unsigned to
 	const struct ip_tuple t =
 		to == FROM_CLIENT
 			? (struct ip_tuple){l->addr, f->client, l->port, f->client_port}
-			: (struct ip_tuple){s->nats[f->nat].addr, m->addr, f->nat_port, m->port};
+			: (struct ip_tuple){s->nats[f->nat], m->addr, f->nat_port, m->port};
 	struct rte_mbuf *b = steer_segment_new(s, &t, flags, seq, ack, 0);
 
 	if (b == NULL)
@@ -78,7 +78,7 @@ void steer_send_segment(struct steer *s, const struct steer_flow *f, unsigned to
 	ip_finish_output(s->ip, b, to == FROM_CLIENT ? f->neigh : m->neigh);
 }
 
-void steer_answer_reset(struct steer *s, struct steer_packet *p)
+void steer_answer_reset(struct steer *s, struct steer_packet *p, enum postern_counter reason)
 {
 	struct rte_mbuf *m = p->ip->m;
 	const struct ip_tuple *in = &p->ip->tuple;
@@ -86,10 +86,16 @@ void steer_answer_reset(struct steer *s, struct steer_packet *p)
 	const bool has_ack = p->flags & RTE_TCP_ACK_FLAG;
 	const uint16_t length = segment_length(&t, 0);
 
-	if (m->nb_segs > 1 || !ip_answer_allowed(s->ip)) {
+	if (m->nb_segs > 1) {
+		COUNT(s->counters, DROP_NO_SESSION);
 		rte_pktmbuf_free(m);
 		return;
 	}
+	if (!ip_answer_allowed(s->ip, p->ip->interface, IP_ANSWER_RESET)) {
+		rte_pktmbuf_free(m);
+		return;
+	}
+	base_add(&s->counters->value[reason], 1);
 	// The answer is built where the segment lies; the Ethernet header stays for the way back.
 	m->ol_flags = 0;
 	m->data_len = length;
@@ -104,15 +110,25 @@ void steer_answer_reset(struct steer *s, struct steer_packet *p)
 	ip_reply(s->ip, m, p->ip->interface);
 }
 
-void steer_kill(struct steer *s, struct steer_flow *f, enum postern_counter reason)
+// Resets one side. What the other side has sent last is what this one expects, unless something
+// was lost on the way or an acknowledgement is being delayed; then the last acknowledgement is. If
+// they differ, both are tried: a wrong one is ignored or answered with a challenge (RFC 5961 3.2),
+// and that with an exact reset.
+static void reset_side(struct steer *s, const struct steer_flow *f, unsigned to)
 {
+	const unsigned from = to == FROM_CLIENT ? FROM_MEMBER : FROM_CLIENT;
 	const uint8_t flags = RTE_TCP_RST_FLAG | RTE_TCP_ACK_FLAG;
 
+	steer_send_segment(s, f, to, flags, f->next[from], f->next[to]);
+	if ((f->flags & FLOW_SYNACK) && f->expects[to] != f->next[from])
+		steer_send_segment(s, f, to, flags, f->expects[to], f->next[to]);
+}
+
+void steer_kill(struct steer *s, struct steer_flow *f, enum postern_counter reason)
+{
 	base_add(&s->counters->value[reason], 1);
-	// What the other side has sent last is what the receiver expects next, unless something
-	// was lost on the way; then it answers with a challenge, and that with an exact reset.
-	steer_send_segment(s, f, FROM_CLIENT, flags, f->next[FROM_MEMBER], f->next[FROM_CLIENT]);
-	steer_send_segment(s, f, FROM_MEMBER, flags, f->next[FROM_CLIENT], f->next[FROM_MEMBER]);
+	reset_side(s, f, FROM_CLIENT);
+	reset_side(s, f, FROM_MEMBER);
 	steer_flow_leave(s, f);
 	f->flags |= FLOW_KILLED;
 	f->last_ms = s->now_ms;

@@ -44,13 +44,19 @@ static void rewrite_tcp(
 	tcp->cksum = ip_checksum_apply(tcp->cksum, change);
 }
 
-static void count(struct steer *s, struct steer_flow *f, unsigned direction, uint64_t bytes)
+static void count(struct steer *s, struct steer_flow *f, unsigned direction, uint32_t bytes)
 {
 	struct steer_member *m = &s->members[f->member];
 	struct steer_listen *l = &s->listens[f->listen];
 
-	if (f->state != POSTERN_SESSION_OPENING)
+	// Before that the SYN lies where the counters will be.
+	if (f->flags & FLOW_SYNACK) {
+		const uint32_t before = f->bytes[direction];
+
 		f->bytes[direction] += bytes;
+		if (f->bytes[direction] < before)
+			f->bytes_high[direction]++;
+	}
 	if (direction == FROM_CLIENT) {
 		base_add(&m->stats.bytes_in, bytes);
 		base_add(&l->stats.bytes_in, bytes);
@@ -60,7 +66,7 @@ static void count(struct steer *s, struct steer_flow *f, unsigned direction, uin
 	}
 }
 
-void steer_forward(
+bool steer_forward(
 	struct steer *s, struct steer_flow *f, unsigned direction, struct steer_packet *p)
 {
 	struct ip_packet *ip = p->ip;
@@ -72,8 +78,7 @@ void steer_forward(
 	if (direction == FROM_CLIENT) {
 		const struct steer_member *member = &s->members[f->member];
 
-		to = (struct ip_tuple){
-			s->nats[f->nat].addr, member->addr, f->nat_port, member->port};
+		to = (struct ip_tuple){s->nats[f->nat], member->addr, f->nat_port, member->port};
 		neigh = member->neigh;
 	} else {
 		const struct steer_listen *l = &s->listens[f->listen];
@@ -89,5 +94,5 @@ void steer_forward(
 	count(s, f, direction, m->pkt_len - IP_OFFSET);
 	if (unlikely(ip->checksum_missing))
 		ip_checksum_fill(s->ip, m, ip_neigh_interface(s->ip, neigh), ip->family, ip->l4);
-	ip_output(s->ip, m, neigh);
+	return ip_output(s->ip, m, neigh);
 }

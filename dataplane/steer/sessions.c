@@ -35,6 +35,13 @@ static void copy_words(void *to, const void *from, size_t size)
 		t[i] = __atomic_load_n(&f[i], __ATOMIC_RELAXED);
 }
 
+static uint64_t bytes(const struct steer_flow *f, unsigned direction)
+{
+	if (!(f->flags & FLOW_SYNACK))
+		return 0;
+	return (uint64_t)f->bytes_high[direction] << 32 | f->bytes[direction];
+}
+
 int steer_session_read(
 	const struct steer *s, uint32_t slot, uint64_t now_us, struct postern_session *out)
 {
@@ -46,12 +53,14 @@ int steer_session_read(
 	if (generation % 2 == 0)
 		return -ENOENT;
 	copy_words(&copy, f, sizeof(copy));
-	const uint32_t opened_ms = __atomic_load_n(&s->cold[slot].opened_ms, __ATOMIC_RELAXED);
+	const uint32_t opened = __atomic_load_n(&s->cold[slot].opened, __ATOMIC_RELAXED);
 
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	if (__atomic_load_n(&f->generation, __ATOMIC_RELAXED) != generation)
 		return -ENOENT;
-	const bool counted = copy.state != POSTERN_SESSION_OPENING;
+	// A session may have begun, or a packet come, since `now` was read.
+	const uint32_t age = (uint32_t)(now_us >> OPENED_SHIFT) - opened;
+	const uint32_t idle = now_ms - copy.last_ms;
 
 	*out = (struct postern_session){
 		.worker = s->worker,
@@ -61,12 +70,11 @@ int steer_session_read(
 		.client = {copy.client, rte_be_to_cpu_16(copy.client_port)},
 		.listen = copy.listen,
 		.member = copy.member,
-		.translated = {s->nats[copy.nat].addr, rte_be_to_cpu_16(copy.nat_port)},
-		.age_ms = now_ms - opened_ms,
-		// A packet may have come since `now` was read.
-		.idle_ms = (int32_t)(now_ms - copy.last_ms) < 0 ? 0 : now_ms - copy.last_ms,
-		.bytes_in = counted ? copy.bytes[FROM_CLIENT] : 0,
-		.bytes_out = counted ? copy.bytes[FROM_MEMBER] : 0,
+		.translated = {s->nats[copy.nat], rte_be_to_cpu_16(copy.nat_port)},
+		.age_ms = (int32_t)age < 0 ? 0 : ((uint64_t)age << OPENED_SHIFT) / 1000,
+		.idle_ms = (int32_t)idle < 0 ? 0 : idle,
+		.bytes_in = bytes(&copy, FROM_CLIENT),
+		.bytes_out = bytes(&copy, FROM_MEMBER),
 	};
 	return 0;
 }

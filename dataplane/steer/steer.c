@@ -41,10 +41,10 @@ static int nats_init(struct steer *s)
 			r->first = (uint16_t)s->n_nats;
 			for (unsigned k = 0; k < f->n_translate_from; k++)
 				if (postern_addr_is_v4(&f->translate_from[k]) == v4)
-					s->nats[s->n_nats++].addr = f->translate_from[k];
+					s->nats[s->n_nats++] = f->translate_from[k];
 			for (unsigned k = 0; k < f->n_addresses && r->first == s->n_nats; k++)
 				if (postern_addr_is_v4(&f->addresses[k].addr) == v4)
-					s->nats[s->n_nats++].addr = f->addresses[k].addr;
+					s->nats[s->n_nats++] = f->addresses[k].addr;
 			r->count = (uint16_t)(s->n_nats - r->first);
 		}
 	}
@@ -66,8 +66,8 @@ struct steer *steer_new(const struct steer_setup *setup)
 	s->health = setup->health;
 	s->health_changes = setup->health_changes;
 	memcpy(&s->random, setup->secret.bytes, sizeof(s->random));
-	s->flows = base_arena_map((size_t)s->capacity * sizeof(*s->flows));
-	s->cold = base_arena_map((size_t)s->capacity * sizeof(*s->cold));
+	s->flows = base_arena_map_whole((size_t)s->capacity * sizeof(*s->flows));
+	s->cold = base_arena_map_whole((size_t)s->capacity * sizeof(*s->cold));
 	s->members = base_arena_map(STEER_IDS * sizeof(*s->members));
 	s->listens = base_arena_map(STEER_IDS * sizeof(*s->listens));
 	if (s->flows == NULL || s->cold == NULL || s->members == NULL || s->listens == NULL ||
@@ -119,8 +119,10 @@ static void look_at_health(struct steer *s, uint64_t changes)
 // A session that its member has not accepted yet goes to another; the rest is told.
 static void lose_member(struct steer *s, struct steer_flow *f)
 {
-	if (f->state == POSTERN_SESSION_OPENING && !(f->flags & FLOW_SYNACK) &&
-		steer_redispatch(s, f))
+	if (steer_flow_is_over(f))
+		steer_flow_end(s, f);
+	else if (f->state == POSTERN_SESSION_OPENING && !(f->flags & FLOW_SYNACK) &&
+		 steer_redispatch(s, f))
 		steer_syn_send(s, f);
 	else
 		steer_kill(s, f, POSTERN_COUNTER_CLOSE_MEMBER_DOWN);
@@ -129,12 +131,15 @@ static void lose_member(struct steer *s, struct steer_flow *f)
 static void kill_some(struct steer *s)
 {
 	unsigned budget = KILL_PER_TURN;
+	unsigned ids = SWEEP_PER_TURN;
 
 	while (s->kill_at < s->n_member_ids) {
 		struct steer_member *m = &s->members[s->kill_at];
 
 		if (m->flows == 0 || !(health_of(s, s->kill_at) & POSTERN_MEMBER_RESET)) {
 			s->kill_at++;
+			if (--ids == 0)
+				return;
 			continue;
 		}
 		if (budget-- == 0)
@@ -157,7 +162,10 @@ static void sweep_some(struct steer *s)
 
 		if (f->generation % 2 != 0 && s->listens[f->listen].gone &&
 			!(f->flags & FLOW_KILLED)) {
-			steer_kill(s, f, POSTERN_COUNTER_CLOSE_SERVICE_GONE);
+			if (steer_flow_is_over(f))
+				steer_flow_end(s, f);
+			else
+				steer_kill(s, f, POSTERN_COUNTER_CLOSE_SERVICE_GONE);
 			resets--;
 		}
 	}

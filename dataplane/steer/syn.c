@@ -61,7 +61,8 @@ static uint8_t *put32(uint8_t *at, uint32_t value)
 	return at + sizeof(be);
 }
 
-// Writes the options in whole words and returns how many bytes they take; `at` has room for 20.
+// Writes the options in whole words and returns how many bytes they take: MSS 4, SACK 4,
+// timestamps 12, window scale 4, so 24 at most.
 static unsigned options_write(uint8_t *at, const struct steer_syn *syn)
 {
 	uint8_t *o = at;
@@ -83,12 +84,12 @@ static unsigned options_write(uint8_t *at, const struct steer_syn *syn)
 	return (unsigned)(o - at);
 }
 
-void steer_syn_send(struct steer *s, const struct steer_flow *f)
+void steer_syn_send(struct steer *s, struct steer_flow *f)
 {
 	uint8_t options[24];
 	const unsigned length = options_write(options, &f->syn);
 	const struct steer_member *m = &s->members[f->member];
-	const struct ip_tuple t = {s->nats[f->nat].addr, m->addr, f->nat_port, m->port};
+	const struct ip_tuple t = {s->nats[f->nat], m->addr, f->nat_port, m->port};
 	struct rte_mbuf *b =
 		steer_segment_new(s, &t, RTE_TCP_SYN_FLAG, f->next[FROM_CLIENT] - 1, 0, length);
 
@@ -99,5 +100,5 @@ void steer_syn_send(struct steer *s, const struct steer_flow *f)
 
 	tcp->rx_win = rte_cpu_to_be_16(f->syn.window);
 	memcpy(tcp + 1, options, length);
-	ip_finish_output(s->ip, b, m->neigh);
+	f->syn.asked = ip_finish_output(s->ip, b, m->neigh);
 }

@@ -24,7 +24,7 @@ int steer_table_init(struct steer_table *t, uint32_t keys)
 
 	// Two buckets at least, so that first and second can differ.
 	t->n_buckets = (uint32_t)(places / PLACES) + 2;
-	t->buckets = base_arena_map((size_t)t->n_buckets * sizeof(*t->buckets));
+	t->buckets = base_arena_map_whole((size_t)t->n_buckets * sizeof(*t->buckets));
 	return t->buckets != NULL ? 0 : -ENOMEM;
 }
 
@@ -140,7 +140,7 @@ static bool is_key_of(const struct steer *s, uint32_t ref, const struct ip_tuple
 
 	return t->dport == f->nat_port && t->sport == m->port &&
 	       postern_addr_equal(&t->src, &m->addr) &&
-	       postern_addr_equal(&t->dst, &s->nats[f->nat].addr);
+	       postern_addr_equal(&t->dst, &s->nats[f->nat]);
 }
 
 static uint32_t find_in(const struct steer *s, const struct steer_bucket *b, uint16_t tag,

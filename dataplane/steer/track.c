@@ -3,66 +3,80 @@
 
 #include "steer/private.h"
 
-// The largest window that TCP knows (RFC 7323 2.3): what lies further ahead is not from the sender.
-#define MAX_AHEAD (1u << 30)
-
-// How far a reset may lie behind what its sender has sent: one made in answer to a segment bears
-// that segment's acknowledgement, and what was under way meanwhile is a window at most.
+// How far around what its receiver expects a segment may lie to be taken for the sender's: behind,
+// a window of retransmissions; ahead, more than any receive buffer by default (6 MB on Linux).
 #define MAX_BEHIND (1u << 16)
+#define MAX_AHEAD  (1u << 24)
 
-static void follow_sequence(struct steer_flow *f, unsigned direction, const struct steer_packet *p)
+static unsigned other(unsigned direction)
 {
-	const bool syn = (p->flags & RTE_TCP_SYN_FLAG) != 0;
-	const bool first = syn && f->state == POSTERN_SESSION_OPENING;
+	return direction == FROM_CLIENT ? FROM_MEMBER : FROM_CLIENT;
+}
 
-	if (first || (!syn && p->end - f->next[direction] < MAX_AHEAD))
+static bool is_in_stream(const struct steer_flow *f, unsigned direction, uint32_t number)
+{
+	return number - (f->expects[other(direction)] - MAX_BEHIND) <= MAX_BEHIND + MAX_AHEAD;
+}
+
+// Follows what a side has sent and acknowledged. Numbers only go forward, and an acknowledgement
+// no further than what the other side has sent, so that a forged segment moves little.
+static void follow(struct steer_flow *f, unsigned direction, const struct steer_packet *p)
+{
+	const uint32_t sent = p->end - f->next[direction];
+	const uint32_t acked = p->ack - f->expects[direction];
+
+	if (sent <= MAX_AHEAD && is_in_stream(f, direction, p->end))
 		f->next[direction] = p->end;
+	if (acked <= f->next[other(direction)] - f->expects[direction])
+		f->expects[direction] = p->ack;
 }
 
-// Whether the receiver may take the reset. Others are passed on and change nothing here.
-static bool reset_is_plausible(
-	const struct steer_flow *f, unsigned direction, const struct steer_packet *p)
-{
-	return f->next[direction] - p->seq < MAX_BEHIND;
-}
-
+// A reset counts here only if its receiver is sure to take it (RFC 5961 3.2): it bears the very
+// number that is expected next. Others are passed on and change nothing.
 static void reset_seen(
 	struct steer *s, struct steer_flow *f, unsigned direction, const struct steer_packet *p)
 {
-	if (f->state == POSTERN_SESSION_RESET || !reset_is_plausible(f, direction, p))
+	const bool exact = p->seq == f->next[direction] ||
+			   ((f->flags & FLOW_SYNACK) && p->seq == f->expects[other(direction)]);
+
+	if (exact && f->state != POSTERN_SESSION_RESET)
+		steer_flow_set_state(s, f, POSTERN_SESSION_RESET);
+}
+
+// The member's SYN-ACK. What the SYN said is not needed any more: its place is used anew. One that
+// acknowledges something else answers an older connection of the same ports, and is passed on.
+static void accepted(struct steer *s, struct steer_flow *f, const struct steer_packet *p)
+{
+	if (!steer_acknowledges_syn(f, p))
 		return;
-	f->flags &= (uint8_t)~FLOW_RESET_BY_MEMBER;
-	if (direction == FROM_MEMBER)
-		f->flags |= FLOW_RESET_BY_MEMBER;
-	steer_flow_set_state(s, f, POSTERN_SESSION_RESET);
+	if (!(f->flags & FLOW_SYNACK)) {
+		f->next[FROM_CLIENT] = p->ack;
+		f->expects[FROM_MEMBER] = p->ack;
+		f->bytes[FROM_CLIENT] = 0;
+		f->bytes[FROM_MEMBER] = 0;
+		steer_member_accepted(s, f);
+	}
+	f->next[FROM_MEMBER] = p->end;
+	f->expects[FROM_CLIENT] = p->end;
 }
 
-// Who has sent a reset sends nothing after it. If the very side goes on talking, the reset was
-// forged, and its receiver has (we hope) not taken it either.
-static void goes_on(struct steer *s, struct steer_flow *f, unsigned direction)
-{
-	const unsigned by = f->flags & FLOW_RESET_BY_MEMBER ? FROM_MEMBER : FROM_CLIENT;
-
-	if (direction == by)
-		steer_flow_set_state(s, f, POSTERN_SESSION_ESTABLISHED);
-}
-
-static void established(struct steer *s, struct steer_flow *f)
-{
-	steer_flow_set_state(s, f, POSTERN_SESSION_ESTABLISHED);
-	COUNT(s->counters, SESSION_ESTABLISHED);
-	base_add(&s->members[f->member].stats.established, 1);
-}
-
+// Only who has seen the SYN-ACK can acknowledge it: until then the client may be forged, and a
+// forged session must not become one that nothing evicts.
 static void opening(
 	struct steer *s, struct steer_flow *f, unsigned direction, const struct steer_packet *p)
 {
-	const uint8_t kind = p->flags & (RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG);
+	const bool syn = p->flags & RTE_TCP_SYN_FLAG;
 
-	if (direction == FROM_MEMBER && kind == (RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG))
-		steer_member_accepted(s, f);
-	else if (direction == FROM_CLIENT && kind == RTE_TCP_ACK_FLAG && (f->flags & FLOW_SYNACK))
-		established(s, f);
+	if (direction == FROM_MEMBER && syn && (p->flags & RTE_TCP_ACK_FLAG)) {
+		accepted(s, f, p);
+		return;
+	}
+	if (direction != FROM_CLIENT || syn || !(f->flags & FLOW_SYNACK) ||
+		p->ack != f->next[FROM_MEMBER])
+		return;
+	steer_flow_set_state(s, f, POSTERN_SESSION_ESTABLISHED);
+	COUNT(s->counters, SESSION_ESTABLISHED);
+	base_add(&s->members[f->member].stats.established, 1);
 }
 
 void steer_track(
@@ -73,14 +87,14 @@ void steer_track(
 		reset_seen(s, f, direction, p);
 		return;
 	}
-	if (f->state == POSTERN_SESSION_RESET)
-		goes_on(s, f, direction);
 	if (f->state == POSTERN_SESSION_OPENING)
 		opening(s, f, direction, p);
-	follow_sequence(f, direction, p);
-	if (p->flags & RTE_TCP_FIN_FLAG) {
-		f->flags |= (uint8_t)(1u << direction);
-		if (f->state == POSTERN_SESSION_ESTABLISHED)
-			steer_flow_set_state(s, f, POSTERN_SESSION_CLOSING);
-	}
+	// Before the member has accepted, and of SYNs, there is nothing to follow: a SYN on a
+	// session that stands is challenged by its receiver (RFC 5961 4.2).
+	if (!(f->flags & FLOW_SYNACK) || (p->flags & RTE_TCP_SYN_FLAG))
+		return;
+	if ((p->flags & RTE_TCP_FIN_FLAG) && is_in_stream(f, direction, p->seq) &&
+		f->state != POSTERN_SESSION_OPENING)
+		steer_flow_set_fin(s, f, direction);
+	follow(f, direction, p);
 }

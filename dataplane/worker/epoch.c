@@ -66,7 +66,10 @@ int64_t postern_dataplane_publish(struct postern_dataplane *dp, struct postern_s
 {
 	struct worker_epoch *old = dp->epoch;
 	struct worker_epoch *e;
-	int rc = worker_epoch_build(&e, dp, snapshot, old);
+	int rc = -EINVAL;
+
+	if (snapshot->n_interfaces == old->snapshot->n_interfaces)
+		rc = worker_epoch_build(&e, dp, snapshot, old);
 
 	if (rc < 0) {
 		postern_snapshot_free(snapshot);
@@ -84,9 +87,9 @@ uint64_t postern_dataplane_adopted(const struct postern_dataplane *dp)
 }
 
 // A worker that has adopted epoch N keeps no pointer into an earlier one: ip_adopt() and
-// steer_adopt() have replaced or copied them all. That is the grace period; RCU's own covers the
-// moment between reading the pointer and adopting, in which the epoch read is the newest or is
-// still linked behind it.
+// steer_adopt() have replaced or copied them all. The epoch that it is about to adopt is later than
+// the one it has, so it is never among those freed here. Pointers into a snapshot live longer than
+// a quiescent state of RCU, which is why the epoch is what counts.
 void postern_dataplane_reclaim(struct postern_dataplane *dp)
 {
 	const uint64_t adopted = postern_dataplane_adopted(dp);

@@ -39,10 +39,9 @@ int worker_init(struct worker *w, struct postern_dataplane *dp, uint32_t session
 	w->dp = dp;
 	for (uint16_t i = 0; i < dp->n_ports; i++)
 		w->tx[i] = (struct port_tx){.port = dp->ports[i].id, .queue = w->index};
-	rc = ip_init(&w->ip, &w->counters, dp->pool, w->tx, base_clock_us(&dp->clock));
+	rc = ip_init(&w->ip, &w->counters, dp->pool, w->tx, &e->ip, base_clock_us(&dp->clock));
 	if (rc < 0)
 		return rc;
-	ip_adopt(&w->ip, &e->ip);
 	const struct steer_setup setup = {
 		.counters = &w->counters,
 		.ip = &w->ip,
@@ -72,9 +71,19 @@ void worker_fini(struct worker *w)
 	w->steer = NULL;
 }
 
-static int pool_new(struct postern_dataplane *dp, unsigned buffers, char *why, size_t size)
+static int pool_new(
+	struct postern_dataplane *dp, unsigned buffers, unsigned ports, char *why, size_t size)
 {
-	// 2^n - 1 objects use the pool's ring best; the configured number is rounded by EAL.
+	// Both rings of every port full, the caches, and a burst under way on each.
+	const unsigned least = ports * (2 * PORT_DESCRIPTORS + PORT_BURST) + 2 * POOL_CACHE;
+
+	if (buffers < least) {
+		snprintf(why, size,
+			"%u packet buffers are too few for %u interfaces; set \"buffers\" under "
+			"\"dataplane\" to %u or more",
+			buffers, ports, least);
+		return -EINVAL;
+	}
 	dp->pool = rte_pktmbuf_pool_create(
 		"buffers", buffers, POOL_CACHE, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 	if (dp->pool != NULL)
@@ -90,11 +99,11 @@ static int ports_open(
 	struct postern_dataplane *dp, const struct postern_snapshot *s, char *why, size_t size)
 {
 	for (uint16_t i = 0; i < s->n_interfaces; i++) {
+		dp->n_ports = (uint16_t)(i + 1); // also one that fails half-way is closed
 		const int rc = port_open(&dp->ports[i], &s->interfaces[i], 1, dp->pool, why, size);
 
 		if (rc < 0)
 			return rc;
-		dp->n_ports = (uint16_t)(i + 1);
 	}
 	return 0;
 }
@@ -116,7 +125,7 @@ static int parts_new(struct postern_dataplane *dp, const struct postern_start *s
 		snprintf(why, size, "no memory for the event ring");
 		return -ENOMEM;
 	}
-	rc = pool_new(dp, start->buffers, why, size);
+	rc = pool_new(dp, start->buffers, (*snapshot)->n_interfaces, why, size);
 	if (rc == 0)
 		rc = ports_open(dp, *snapshot, why, size);
 	if (rc < 0)

@@ -35,8 +35,8 @@ struct postern_start {
 
 // Starts EAL, opens and configures every interface of the snapshot, adopts the snapshot as
 // epoch 1 and starts the worker. May take seconds; called once. On failure `why` (of `size`
-// bytes) says in one line what is wrong and what to type, and everything is undone except EAL
-// itself. Takes the snapshot in either case.
+// bytes) says in one line what is wrong and what to type, and everything is undone; EAL
+// cannot be started a second time in a process. Takes the snapshot in either case.
 int postern_dataplane_start(const struct postern_start *start, struct postern_snapshot *snapshot,
 	struct postern_dataplane **out, char *why, size_t size);
 

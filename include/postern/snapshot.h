@@ -3,8 +3,9 @@
 // answer on them, which members stand behind. Control builds a snapshot aside, hands it to
 // postern_dataplane_publish() and never touches it again.
 //
-// Ids are 16 bits, stable by name from one snapshot to the next, and reused only when
-// postern_dataplane_*_idle() says that the last session of the id has gone.
+// Ids are 16 bits. Those of pools, members and listening endpoints are stable by name from one
+// snapshot to the next, and reused only when postern_*_is_idle() says that the last session of the
+// id has gone. A service's id holds within its snapshot.
 
 #pragma once
 

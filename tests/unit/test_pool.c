@@ -78,7 +78,7 @@ static struct pool_member *member(const char *pool, const char *name)
 static void probed(struct pool_member *m, bool ok)
 {
 	pool_member_probed(
-		pool_seat_of(m), ok, false, 3, ok ? "accepted in 3 ms" : "no answer within 400 ms");
+		pool_seat_of(m), ok, 3, ok ? "accepted in 3 ms" : "no answer within 400 ms");
 }
 
 static void changed(void *user, const struct pool_member *m)
@@ -398,7 +398,7 @@ static void test_long_reasons_are_cut(void **state)
 	char text[300];
 	memset(text, 'x', sizeof(text) - 1);
 	text[sizeof(text) - 1] = '\0';
-	pool_member_probed(pool_seat_of(m), false, false, 0, text);
+	pool_member_probed(pool_seat_of(m), false, 0, text);
 	assert_non_null(strstr(m->why, "xxx (1 in a row)"));
 }
 
@@ -553,19 +553,33 @@ static void test_many_events(void **state)
 	assert_int_equal(member("edges", "m0")->health, POOL_HEALTH_DOWN);
 }
 
-static void test_success_from_before_proves_nothing(void **state)
+// Who spoils his own SYNs can make a member look silent. New sessions stay away at once; those that
+// stand are reset only when a probe finds the same.
+static void test_silence_resets_only_when_a_probe_agrees(void **state)
 {
 	(void)state;
 	struct file f = {0};
 	struct pool_member *m = one_pool(&f, 1);
 	probed(m, true);
-	pool_member_observed(pool_seat_of(m), POSTERN_EVENT_REFUSED, 3);
+	pool_member_observed(pool_seat_of(m), POSTERN_EVENT_SILENT, 3);
 	assert_int_equal(m->health, POOL_HEALTH_DOWN);
-	pool_member_probed(pool_seat_of(m), true, true, 1, "accepted in 1 ms");
+	assert_int_equal(pool_member_word(m), 0);
 	probed(m, true);
-	assert_int_equal(m->health, POOL_HEALTH_DOWN);
 	probed(m, true);
 	assert_int_equal(m->health, POOL_HEALTH_UP);
+	assert_int_equal(pool_member_word(m), POSTERN_MEMBER_TAKES_NEW);
+
+	pool_member_observed(pool_seat_of(m), POSTERN_EVENT_SILENT, 3);
+	assert_int_equal(pool_member_word(m), 0);
+	probed(m, false);
+	assert_int_equal(m->health, POOL_HEALTH_DOWN);
+	assert_int_equal(pool_member_word(m), POSTERN_MEMBER_RESET);
+
+	// A refusal needs no second opinion.
+	probed(m, true);
+	probed(m, true);
+	pool_member_observed(pool_seat_of(m), POSTERN_EVENT_REFUSED, 3);
+	assert_int_equal(pool_member_word(m), POSTERN_MEMBER_RESET);
 }
 
 static void test_member_without_probes_comes_back(void **state)
@@ -695,7 +709,7 @@ int main(void)
 		TEST(test_observed),
 		TEST(test_observe_fall_zero),
 		TEST(test_many_events),
-		TEST(test_success_from_before_proves_nothing),
+		TEST(test_silence_resets_only_when_a_probe_agrees),
 		TEST(test_member_without_probes_comes_back),
 		TEST(test_new_settings_keep_health),
 		TEST(test_attach_writes_all_words),

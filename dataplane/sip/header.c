@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Names of headers and methods to their numbers.
+
+#include "sip/private.h"
+
+#define NAME_SIZE 32 // the longest name here and its NUL
+
+struct entry {
+	char name[NAME_SIZE];
+	uint8_t length;
+	uint8_t often;
+};
+
+static const struct entry entries[SIP_HEADERS_KNOWN] = {
+#define X(slot, enumerator, name, compact, often)                                                  \
+	[SIP_HEADER_##enumerator] = {name, sizeof(name) - 1, often},
+	SIP_HEADERS(X)
+#undef X
+};
+
+// A perfect hash: no two names meet. The number is an enum sip_header plus one.
+#define SLOT_BITS 7
+
+static const uint8_t slots[1u << SLOT_BITS] = {
+#define X(slot, enumerator, name, compact, often) [slot] = SIP_HEADER_##enumerator + 1,
+	SIP_HEADERS(X)
+#undef X
+};
+
+// Compact forms (RFC 3261 7.3.3 and IANA's list); `slots` alike.
+#define LETTERS 128
+
+static const uint8_t letters[LETTERS] = {
+#define X(slot, enumerator, name, compact, often) [compact] = SIP_HEADER_##enumerator + 1,
+// Those without a compact form meet in letters[0], which no name reaches.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverride-init"
+	SIP_HEADERS(X)
+#pragma GCC diagnostic pop
+#undef X
+};
+
+const uint64_t sip_headers_once = 0
+#define X(slot, enumerator, name, compact, often)                                                  \
+	| ((often) == SIP_ONCE ? SIP_HEADER_BIT(SIP_HEADER_##enumerator) : 0)
+	SIP_HEADERS(X)
+#undef X
+	;
+
+const char *sip_header_name(enum sip_header h)
+{
+	if (h == SIP_HEADER_NONE)
+		return "start line";
+	return h < SIP_HEADERS_KNOWN ? entries[h].name : "header";
+}
+
+bool sip_header_is_once(enum sip_header h)
+{
+	return h < SIP_HEADERS_KNOWN && entries[h].often == SIP_ONCE;
+}
+
+// A name's first eight bytes and its last, letters in lower case. Setting bit 5 does that to
+// letters and leaves every other byte of a token as it is, but for '_' and '`', which become DEL
+// and '`' and so stay apart from all others.
+struct key {
+	uint64_t first, last;
+};
+
+#define LOWER UINT64_C(0x2020202020202020)
+
+static struct key key_of(const uint8_t *name, uint32_t length, const uint8_t *bound)
+{
+	struct key k;
+
+	if (length >= 8) {
+		memcpy(&k.first, name, 8);
+		memcpy(&k.last, name + length - 8, 8);
+		k.first |= LOWER;
+		k.last |= LOWER;
+		return k;
+	}
+	k.first = bound - name >= 8 ? sip_word(name, length) : sip_word_careful(name, length);
+	k.first |= LOWER & ((UINT64_C(1) << (length * 8)) - 1);
+	k.last = k.first;
+	return k;
+}
+
+// Found by search: with this multiplier the names of the table fall on 128 slots without meeting.
+static unsigned slot_of(struct key k)
+{
+	return (unsigned)(((k.first + 3 * k.last) * UINT64_C(0x807ede2755c434fb)) >>
+			  (64 - SLOT_BITS));
+}
+
+// What the first and last eight bytes leave out of a name of more than sixteen.
+static bool middle_equal(const char *a, const uint8_t *b, uint32_t length)
+{
+	for (uint32_t i = 8; i + 8 < length; i++)
+		if (((uint8_t)a[i] | 0x20) != (b[i] | 0x20))
+			return false;
+	return true;
+}
+
+enum sip_header sip_header_find(const uint8_t *name, uint32_t length, const uint8_t *bound)
+{
+	if (length == 1) {
+		const uint8_t c = *name | 0x20;
+
+		return c < LETTERS && letters[c] ? letters[c] - 1u : SIP_HEADER_OTHER;
+	}
+	const struct key k = key_of(name, length, bound);
+	const unsigned found = slots[slot_of(k)];
+
+	if (found == 0)
+		return SIP_HEADER_OTHER;
+	const struct entry *e = &entries[found - 1];
+	const uint8_t *known = (const uint8_t *)e->name;
+	const struct key own = key_of(known, e->length, known + NAME_SIZE);
+
+	if (e->length != length || own.first != k.first || own.last != k.last ||
+		!middle_equal(e->name, name, length))
+		return SIP_HEADER_OTHER;
+	return found - 1;
+}
+
+static const struct {
+	char name[16];
+	uint8_t length;
+} methods[SIP_METHOD_OTHER] = {
+#define X(name) [SIP_METHOD_##name] = {#name, sizeof(#name) - 1},
+	SIP_METHODS(X)
+#undef X
+};
+
+enum sip_method sip_method_find(const uint8_t *name, uint32_t length, const uint8_t *bound)
+{
+	const uint64_t word =
+		bound - name >= 8 ? sip_word(name, length) : sip_word_careful(name, length);
+
+	for (unsigned i = 0; i < SIP_METHOD_OTHER; i++) {
+		uint64_t known;
+
+		memcpy(&known, methods[i].name, sizeof(known));
+		// No method here is longer than nine letters: the ninth is the only one left.
+		if (known == word && methods[i].length == length &&
+			(length < 9 || name[8] == (uint8_t)methods[i].name[8]))
+			return i;
+	}
+	return SIP_METHOD_OTHER;
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What the files of this folder share: the place where reading is, the sets of characters, the
+// pieces of the grammar.
+
+#pragma once
+
+#include "sip/set.h"
+#include "sip/sip.h"
+
+#include <string.h>
+
+// A place in a value. Bytes up to `end` belong to it; up to `bound` they may be read.
+struct sip_cursor {
+	const uint8_t *at;
+	const uint8_t *end;
+	const uint8_t *bound;
+};
+
+// The byte at the cursor, or 0 at the end. In a message no byte is 0: index.c has seen to that.
+static inline uint8_t sip_peek(const struct sip_cursor *c)
+{
+	return c->at < c->end ? *c->at : 0;
+}
+
+static inline bool sip_is_space(uint8_t c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+// LWS (RFC 3261 25.1). A CR or LF inside a value is part of a fold: index.c has seen to that.
+static inline void sip_skip_space(struct sip_cursor *c)
+{
+	while (c->at < c->end && sip_is_space(*c->at))
+		c->at++;
+}
+
+static inline struct sip_span sip_span_between(const uint8_t *from, const uint8_t *to)
+{
+	return (struct sip_span){from, (uint32_t)(to - from)};
+}
+
+// Takes the members of a set from the cursor on.
+static inline struct sip_span sip_take(struct sip_cursor *c, const struct sip_set *s)
+{
+	const uint8_t *from = c->at;
+
+	c->at = sip_set_skip(s, from, c->end, c->bound);
+	return sip_span_between(from, c->at);
+}
+
+static inline uint8_t sip_lower(uint8_t c)
+{
+	return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
+}
+
+// The first `n` of up to eight bytes as one number, those behind as zero. Needs eight readable
+// bytes.
+static inline uint64_t sip_word(const uint8_t *p, uint32_t n)
+{
+	uint64_t word;
+
+	memcpy(&word, p, sizeof(word));
+	return n >= 8 ? word : word & ((UINT64_C(1) << (n * 8)) - 1);
+}
+
+// Likewise without more than `n` bytes to read.
+static inline uint64_t sip_word_careful(const uint8_t *p, uint32_t n)
+{
+	uint64_t word = 0;
+
+	memcpy(&word, p, n < 8 ? n : 8);
+	return word;
+}
+
+// set.c: the sets of RFC 3261 25.1, without '%' where it begins an escape.
+extern const struct sip_set sip_set_token;
+extern const struct sip_set sip_set_word;
+extern const struct sip_set sip_set_display; // of a display name without quotes, with spaces
+extern const struct sip_set sip_set_digit;
+extern const struct sip_set sip_set_user;
+extern const struct sip_set sip_set_user_bare; // where ";", "," and "?" end an addr-spec
+extern const struct sip_set sip_set_password;
+extern const struct sip_set sip_set_password_bare;
+extern const struct sip_set sip_set_host;
+extern const struct sip_set sip_set_v6;
+extern const struct sip_set sip_set_uri_parameter; // a name or a value
+extern const struct sip_set sip_set_uri_headers;   // all of them
+extern const struct sip_set sip_set_opaque;        // of a URI of another scheme, behind the colon
+extern const struct sip_set sip_set_opaque_bare;
+extern const struct sip_set sip_set_value; // of a header parameter: token or host
+extern const struct sip_set sip_set_quote; // what ends a run of quoted text
+
+// header.c
+enum sip_header sip_header_find(const uint8_t *name, uint32_t length, const uint8_t *bound);
+enum sip_method sip_method_find(const uint8_t *name, uint32_t length, const uint8_t *bound);
+bool sip_header_is_once(enum sip_header h);
+extern const uint64_t sip_headers_once; // the SIP_HEADER_BIT()s of those
+
+// scan.c: the offsets of control bytes (below 0x20, and 0x7f) in `length` bytes, in order, until
+// CRLFCRLF or until there are SIP_CONTROLS_MAX of them; up to 64 more may follow.
+#define SIP_CONTROLS_MAX 1024u
+
+typedef uint32_t sip_scan(
+	const uint8_t *p, uint32_t length, uint16_t at[static SIP_CONTROLS_MAX + 64]);
+
+sip_scan sip_scan_plain;
+#if SIP_VECTOR
+sip_scan sip_scan_sse;
+#endif
+sip_scan sip_scan_controls; // the fastest of them here
+
+// index.c
+enum sip_indexed {
+	SIP_INDEX_MORE,  // the headers do not end in these bytes
+	SIP_INDEX_WHOLE, // m->headers_length, start line and lines are set
+	SIP_INDEX_FAULT, // m->fault
+};
+
+enum sip_indexed sip_index(struct sip_message *m, const struct sip_limits *limits,
+	const uint8_t *bytes, uint32_t length);
+
+// start.c: reads the start line, `length` bytes without CRLF.
+enum sip_error sip_start_read(struct sip_message *m, uint32_t length, uint32_t *offset);
+
+// number.c: 1*DIGIT, of which there may be leading zeros. -ERANGE: more than `most`; -EINVAL: no
+// digit at the cursor.
+int sip_number_read(struct sip_cursor *c, uint32_t most, uint32_t *out);
+enum sip_error sip_cseq_read(struct sip_cursor *c, struct sip_cseq *out);
+enum sip_error sip_call_id_read(struct sip_cursor *c, struct sip_span *out);
+
+// host.c: hostport = host [ ":" port ]. `spaced`: white space may stand around the colon.
+enum sip_error sip_host_read(
+	struct sip_cursor *c, bool spaced, struct sip_host *host, uint16_t *port);
+
+// uri.c: where a URI stands decides what ends it.
+enum sip_uri_place {
+	SIP_URI_ALONE, // nothing behind it
+	SIP_URI_ANGLE, // ends before '>'
+	SIP_URI_BARE,  // addr-spec: ";" begins header parameters, "," the next value (RFC 3261 20)
+};
+
+enum sip_error sip_uri_read(struct sip_cursor *c, enum sip_uri_place place, struct sip_uri *out);
+
+// parameter.c
+struct sip_parameter {
+	struct sip_span name;
+	struct sip_span value; // a quoted one with its quotation marks; absent without '='
+};
+
+enum sip_error sip_quoted_read(struct sip_cursor *c, struct sip_span *out);
+// Takes one ";name[=value]". *found is false, and nothing but white space taken, when another byte
+// stands there.
+enum sip_error sip_parameter_read(struct sip_cursor *c, struct sip_parameter *out, bool *found);
+
+// address.c, via.c: one value; the cursor is left behind it and the white space that follows.
+enum sip_error sip_address_read(struct sip_cursor *c, bool angle_only, struct sip_address *out);
+enum sip_error sip_via_read(struct sip_cursor *c, struct sip_via *out);
+
+// message.c
+// Notes the first thing that is wrong.
+void sip_message_fault(
+	struct sip_message *m, enum sip_error e, enum sip_header h, const uint8_t *at);
+struct sip_cursor sip_line_cursor(const struct sip_message *m, unsigned line);
+// The one line of a header that stands once; SIP_LINE_NONE and m->fault if it does not.
+unsigned sip_message_line(struct sip_message *m, enum sip_header h);
