@@ -25,6 +25,7 @@
 		.size = sizeof(type), .line = (line_at),                                           \
 		.count = sizeof(table) / sizeof((table)[0]), .fields = (table)                     \
 	}
+// NOLINTNEXTLINE(bugprone-macro-parentheses): a type takes no parentheses
 #define LINE(type) ((ptrdiff_t)offsetof(type, line))
 
 // A member of one of the two structs inside struct config.

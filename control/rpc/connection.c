@@ -209,7 +209,8 @@ int rpc_connection_adopt(struct rpc_server *server, int fd)
 		err = -EIO;
 	else if (!(conn = calloc(1, sizeof(*conn))))
 		err = -ENOMEM;
-	if (err != 0) {
+	// Without an error there is a connection; the analyzer does not know that errno is not 0.
+	if (err != 0 || conn == NULL) {
 		close(fd);
 		return err;
 	}

@@ -28,7 +28,7 @@ static int nats_init(struct steer *s)
 		room += (uint32_t)c->interfaces[i].settings->n_translate_from +
 			c->interfaces[i].settings->n_addresses;
 	s->nats = calloc(room, sizeof(*s->nats));
-	s->nat_ranges = calloc(c->n_interfaces * POSTERN_FAMILIES, sizeof(*s->nat_ranges));
+	s->nat_ranges = calloc(c->n_interfaces + 1u, POSTERN_FAMILIES * sizeof(*s->nat_ranges));
 	if (s->nats == NULL || s->nat_ranges == NULL)
 		return -ENOMEM;
 	for (unsigned i = 0; i < c->n_interfaces; i++) {

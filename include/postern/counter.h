@@ -16,7 +16,7 @@
 	X(ARP_ANSWERED, "arp-answered", "ARP requests for our addresses answered")                 \
 	X(ND_ANSWERED, "nd-answered", "neighbour solicitations for our addresses answered")        \
 	X(ARP_IGNORED, "arp-ignored", "ARP that asks for others or tells what nobody asked")       \
-	X(ND_IGNORED, "nd-ignored", "neighbour discovery that concerns others")                   \
+	X(ND_IGNORED, "nd-ignored", "neighbour discovery that concerns others")                    \
 	X(ECHO_ANSWERED, "echo-answered", "ICMP and ICMPv6 echo requests answered")                \
 	/* sessions in forward mode */                                                             \
 	X(SESSION_OPENED, "session-opened", "sessions begun by a SYN for a service")               \
@@ -47,8 +47,8 @@
 	X(DROP_IP_HEADER, "drop-ip-header", "malformed IP header")                                 \
 	X(DROP_IP_CHECKSUM, "drop-ip-checksum", "wrong IPv4 header checksum")                      \
 	X(DROP_IP_OPTION, "drop-ip-option", "IPv4 source routing, or IPv6 extension headers")      \
-	X(DROP_MARTIAN, "drop-martian", "source address that no unicast packet has")        \
-	X(DROP_SPOOFED, "drop-spoofed", "source address is ours, or belongs to another interface")                        \
+	X(DROP_MARTIAN, "drop-martian", "source address that no unicast packet has")               \
+	X(DROP_SPOOFED, "drop-spoofed", "source address is ours, or belongs to another interface") \
 	X(DROP_FRAGMENT, "drop-fragment", "IP fragment")                                           \
 	X(DROP_NOT_OURS, "drop-not-ours", "destination is none of our addresses")                  \
 	X(DROP_PROTOCOL, "drop-protocol", "transport protocol that nothing here speaks")           \
@@ -56,7 +56,7 @@
 	X(DROP_ND, "drop-nd", "malformed or unacceptable neighbour discovery (RFC 4861 7.1)")      \
 	X(DROP_ICMP, "drop-icmp", "ICMP or ICMPv6 that is not answered here, or is malformed")     \
 	X(DROP_TCP_HEADER, "drop-tcp-header", "malformed TCP header")                              \
-	X(DROP_TCP_CHECKSUM, "drop-tcp-checksum", "wrong TCP checksum on a first segment")        \
+	X(DROP_TCP_CHECKSUM, "drop-tcp-checksum", "wrong TCP checksum on a first segment")         \
 	X(DROP_TCP_FLAGS, "drop-tcp-flags", "TCP flags that no sane sender sets (SYN with FIN)")   \
 	X(DROP_NO_SESSION, "drop-no-session", "reset, or answer to one, that fits no session")     \
 	X(DROP_TTL, "drop-ttl", "hop limit used up")                                               \
