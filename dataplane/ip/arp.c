@@ -51,6 +51,8 @@ static bool is_well_formed(const struct rte_mbuf *m, const struct rte_arp_hdr *h
 	return m->data_len >= ARP_LENGTH &&
 	       h->arp_hardware == rte_cpu_to_be_16(RTE_ARP_HRD_ETHER) &&
 	       h->arp_protocol == rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4) &&
+	       (h->arp_opcode == rte_cpu_to_be_16(RTE_ARP_OP_REQUEST) ||
+		       h->arp_opcode == rte_cpu_to_be_16(RTE_ARP_OP_REPLY)) &&
 	       h->arp_hlen == RTE_ETHER_ADDR_LEN && h->arp_plen == sizeof(uint32_t) &&
 	       !rte_is_multicast_ether_addr(&h->arp_data.arp_sha);
 }

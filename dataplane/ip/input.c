@@ -20,9 +20,15 @@
 #define IPV6_EXT_FRAGMENT   44
 #define IPV6_EXT_DEST       60
 
+enum options {
+	OPTIONS_FINE,
+	OPTIONS_SOURCE_ROUTE,
+	OPTIONS_MALFORMED
+};
+
 // A source route lets the sender choose a path around the border, so it is refused (RFC 7126
-// 4.3, 4.4); other options pass on unread. A malformed list counts as a source route.
-static bool has_source_route(const struct rte_ipv4_hdr *h, unsigned header)
+// 4.3, 4.4); other options pass on unread.
+static enum options options_look(const struct rte_ipv4_hdr *h, unsigned header)
 {
 	const uint8_t *o = (const uint8_t *)h + sizeof(*h);
 	const uint8_t *const end = (const uint8_t *)h + header;
@@ -33,12 +39,12 @@ static bool has_source_route(const struct rte_ipv4_hdr *h, unsigned header)
 			continue;
 		}
 		if (*o == IPV4_OPTION_LSRR || *o == IPV4_OPTION_SSRR)
-			return true;
+			return OPTIONS_SOURCE_ROUTE;
 		if (end - o < 2 || o[1] < 2 || o[1] > end - o)
-			return true;
+			return OPTIONS_MALFORMED;
 		o += o[1];
 	}
-	return false;
+	return OPTIONS_FINE;
 }
 
 // Ethernet pads short frames; what stands behind the IP packet is not part of it.
@@ -97,8 +103,12 @@ static int input_v4(struct ip_layer *ip, struct ip_packet *p)
 		IP_DROP(ip, m, FRAGMENT);
 		return -1;
 	}
-	if (header > sizeof(*h) && has_source_route(h, header)) {
-		IP_DROP(ip, m, IP_OPTION);
+	const enum options options = header > sizeof(*h) ? options_look(h, header) : OPTIONS_FINE;
+
+	if (options != OPTIONS_FINE) {
+		ip_drop(ip, m,
+			options == OPTIONS_MALFORMED ? POSTERN_COUNTER_DROP_IP_HEADER
+						     : POSTERN_COUNTER_DROP_IP_OPTION);
 		return -1;
 	}
 	p->family = POSTERN_V4;

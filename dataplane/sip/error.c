@@ -34,7 +34,10 @@ const char *sip_error_name(enum sip_error e)
 
 const char *sip_fault_reason(const struct sip_fault *f, char buf[static SIP_REASON_SIZE])
 {
-	snprintf(buf, SIP_REASON_SIZE, "%s: %s, byte %u", sip_header_name(f->header),
-		errors[f->error].text, f->offset);
+	const int n = snprintf(
+		buf, SIP_REASON_SIZE, "%s: %s", sip_header_name(f->header), errors[f->error].text);
+
+	if (f->offset != 0)
+		snprintf(buf + n, SIP_REASON_SIZE - (size_t)n, ", byte %u", f->offset);
 	return buf;
 }

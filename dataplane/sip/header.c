@@ -27,16 +27,15 @@ static const uint8_t slots[1u << SLOT_BITS] = {
 #undef X
 };
 
-// Compact forms (RFC 3261 7.3.3 and IANA's list); `slots` alike.
+// Compact forms (RFC 3261 7.3.3 and IANA's list), likewise. Those that have none lie behind the
+// letters, where nobody looks.
 #define LETTERS 128
 
-static const uint8_t letters[LETTERS] = {
-#define X(slot, enumerator, name, compact, often) [compact] = SIP_HEADER_##enumerator + 1,
-// Those without a compact form meet in letters[0], which no name reaches.
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Woverride-init"
+static const uint8_t letters[LETTERS + SIP_HEADERS_KNOWN] = {
+#define X(slot, enumerator, name, compact, often)                                                  \
+	[(compact) != 0 ? (compact) : LETTERS + SIP_HEADER_##enumerator] =                         \
+		SIP_HEADER_##enumerator + 1,
 	SIP_HEADERS(X)
-#pragma GCC diagnostic pop
 #undef X
 };
 
@@ -59,30 +58,16 @@ bool sip_header_is_once(enum sip_header h)
 	return h < SIP_HEADERS_KNOWN && entries[h].often == SIP_ONCE;
 }
 
-// A name's first eight bytes and its last, letters in lower case. Setting bit 5 does that to
-// letters and leaves every other byte of a token as it is, but for '_' and '`', which become DEL
-// and '`' and so stay apart from all others.
+// A name's first eight bytes and its last, letters in lower case.
 struct key {
 	uint64_t first, last;
 };
 
-#define LOWER UINT64_C(0x2020202020202020)
-
 static struct key key_of(const uint8_t *name, uint32_t length, const uint8_t *bound)
 {
-	struct key k;
+	const uint64_t first = sip_key(name, length, bound);
 
-	if (length >= 8) {
-		memcpy(&k.first, name, 8);
-		memcpy(&k.last, name + length - 8, 8);
-		k.first |= LOWER;
-		k.last |= LOWER;
-		return k;
-	}
-	k.first = bound - name >= 8 ? sip_word(name, length) : sip_word_careful(name, length);
-	k.first |= LOWER & ((UINT64_C(1) << (length * 8)) - 1);
-	k.last = k.first;
-	return k;
+	return (struct key){first, length < 8 ? first : sip_key(name + length - 8, 8, bound)};
 }
 
 // Found by search: with this multiplier the names of the table fall on 128 slots without meeting.
@@ -134,8 +119,7 @@ static const struct {
 
 enum sip_method sip_method_find(const uint8_t *name, uint32_t length, const uint8_t *bound)
 {
-	const uint64_t word =
-		bound - name >= 8 ? sip_word(name, length) : sip_word_careful(name, length);
+	const uint64_t word = sip_word(name, length, bound);
 
 	for (unsigned i = 0; i < SIP_METHOD_OTHER; i++) {
 		uint64_t known;

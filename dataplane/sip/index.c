@@ -14,6 +14,7 @@ struct reading {
 	uint32_t length; // bytes to look at
 	uint32_t line;   // where the line begins
 	bool first;      // it is the start line
+	bool cut;        // there are more control bytes than were looked for
 };
 
 static enum sip_indexed fault(
@@ -37,9 +38,38 @@ static enum sip_error too_long(const struct reading *r, uint32_t offset)
 // All that there was has been looked at, and the line does not end in it.
 static enum sip_indexed out_of_bytes(struct reading *r)
 {
+	if (r->cut)
+		return fault(r, SIP_ERROR_HEADERS_MANY, SIP_HEADER_NONE, r->line);
 	const enum sip_error e = too_long(r, r->length);
 
 	return e == SIP_OK ? SIP_INDEX_MORE : fault(r, e, SIP_HEADER_NONE, r->length);
+}
+
+// Judges the control byte at the head of the list. WHOLE: it is a tab, or the CR of a CRLF.
+static enum sip_indexed judge(struct reading *r, uint32_t i)
+{
+	const uint8_t *bytes = r->m->bytes;
+	const enum sip_error e = too_long(r, i);
+
+	if (e != SIP_OK)
+		return fault(r, e, SIP_HEADER_NONE, i);
+	if (bytes[i] == '\n')
+		return fault(r, SIP_ERROR_BARE_LF, SIP_HEADER_NONE, i);
+	if (bytes[i] == '\t')
+		return SIP_INDEX_WHOLE;
+	if (bytes[i] != '\r')
+		return fault(r, SIP_ERROR_CONTROL_BYTE, SIP_HEADER_NONE, i);
+	if (i + 1 >= r->length)
+		return out_of_bytes(r);
+	if (bytes[i + 1] != '\n')
+		return fault(r, SIP_ERROR_BARE_CR, SIP_HEADER_NONE, i);
+	return r->n_at >= 2 ? SIP_INDEX_WHOLE : out_of_bytes(r);
+}
+
+static void pass(struct reading *r, uint32_t n)
+{
+	r->at += n;
+	r->n_at -= n;
 }
 
 // Finds where the line ends: *end is its CR, *folds how many CRLF it holds.
@@ -47,39 +77,30 @@ static enum sip_indexed find_end(struct reading *r, uint32_t *end, uint32_t *fol
 {
 	const uint8_t *bytes = r->m->bytes;
 
-	for (*folds = 0; r->n_at > 0; r->at++, r->n_at--) {
+	*end = r->line;
+	*folds = 0;
+	while (r->n_at > 0) {
 		const uint32_t i = r->at[0];
-		const enum sip_error e = too_long(r, i);
+		const enum sip_indexed is = judge(r, i);
 
-		if (e != SIP_OK)
-			return fault(r, e, SIP_HEADER_NONE, i);
-		if (bytes[i] == '\t')
+		if (is != SIP_INDEX_WHOLE)
+			return is;
+		if (bytes[i] == '\t') {
+			pass(r, 1);
 			continue;
-		if (bytes[i] != '\r')
-			return fault(r,
-				bytes[i] == '\n' ? SIP_ERROR_BARE_LF : SIP_ERROR_CONTROL_BYTE,
-				SIP_HEADER_NONE, i);
-		if (i + 1 >= r->length)
-			return out_of_bytes(r);
-		if (bytes[i + 1] != '\n')
-			return fault(r, SIP_ERROR_BARE_CR, SIP_HEADER_NONE, i);
-		r->at++;
-		r->n_at--;
+		}
+		pass(r, 2);
 		*end = i;
 		// The empty line needs no look at what follows: that is the body.
 		if (i == r->line)
-			break;
+			return SIP_INDEX_WHOLE;
 		if (i + 2 >= r->length)
 			return out_of_bytes(r);
 		if (bytes[i + 2] != ' ' && bytes[i + 2] != '\t')
-			break;
+			return SIP_INDEX_WHOLE;
 		++*folds;
 	}
-	if (r->n_at == 0)
-		return out_of_bytes(r);
-	r->at++;
-	r->n_at--;
-	return SIP_INDEX_WHOLE;
+	return out_of_bytes(r);
 }
 
 // Takes white space and folds off both ends of a line's value, which begins at `from`.
@@ -179,14 +200,16 @@ enum sip_indexed sip_index(struct sip_message *m, const struct sip_limits *limit
 	uint16_t at[SIP_CONTROLS_MAX + 64];
 	// The byte behind the longest headers is looked at, to find that they are too long.
 	const uint32_t look = length <= limits->headers_bytes ? length : limits->headers_bytes + 1;
+	const uint32_t n = sip_scan_controls(bytes, look, at);
 	struct reading r = {
 		.m = m,
 		.limits = limits,
 		.bound = bytes + length,
 		.at = at,
-		.n_at = sip_scan_controls(bytes, look, at),
+		.n_at = n < SIP_CONTROLS_MAX ? n : SIP_CONTROLS_MAX,
 		.length = look,
 		.first = true,
+		.cut = n >= SIP_CONTROLS_MAX,
 	};
 
 	m->bytes = bytes;

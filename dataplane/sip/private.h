@@ -48,29 +48,48 @@ static inline struct sip_span sip_take(struct sip_cursor *c, const struct sip_se
 	return sip_span_between(from, c->at);
 }
 
-static inline uint8_t sip_lower(uint8_t c)
-{
-	return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
-}
+// The first `n` of up to eight bytes as one number, letters in lower case, zeros behind. Setting
+// bit 5 does that to letters; of the other characters of a token it changes '_' alone, to DEL,
+// which is none.
+#define SIP_KEY_LOWER UINT64_C(0x2020202020202020)
 
-// The first `n` of up to eight bytes as one number, those behind as zero. Needs eight readable
-// bytes.
-static inline uint64_t sip_word(const uint8_t *p, uint32_t n)
-{
-	uint64_t word;
-
-	memcpy(&word, p, sizeof(word));
-	return n >= 8 ? word : word & ((UINT64_C(1) << (n * 8)) - 1);
-}
-
-// Likewise without more than `n` bytes to read.
-static inline uint64_t sip_word_careful(const uint8_t *p, uint32_t n)
+static inline uint64_t sip_word(const uint8_t *p, uint32_t n, const uint8_t *bound)
 {
 	uint64_t word = 0;
 
-	memcpy(&word, p, n < 8 ? n : 8);
-	return word;
+	if (n >= 8) {
+		memcpy(&word, p, 8);
+		return word;
+	}
+	if (bound - p < 8) {
+		memcpy(&word, p, n);
+		return word;
+	}
+	memcpy(&word, p, 8);
+	return word & ((UINT64_C(1) << (n * 8)) - 1);
 }
+
+static inline uint64_t sip_key(const uint8_t *p, uint32_t n, const uint8_t *bound)
+{
+	return sip_word(p, n, bound) | (n >= 8 ? SIP_KEY_LOWER
+					       : SIP_KEY_LOWER & ((UINT64_C(1) << (n * 8)) - 1));
+}
+
+// The key of a literal of up to eight characters in lower case, known when compiling.
+static inline uint64_t sip_literal_key(const char *literal, size_t n)
+{
+	uint64_t key = 0;
+
+	for (size_t i = 0; i < n; i++)
+		key |= (uint64_t)(uint8_t)literal[i] << (8 * i);
+	return key;
+}
+
+// Whether a token is `literal`, which is written in lower case and has at most eight characters.
+#define SIP_TOKEN_IS(span, bound, literal)                                                         \
+	((span).length == sizeof(literal) - 1 &&                                                   \
+		sip_key((span).at, sizeof(literal) - 1, bound) ==                                  \
+			sip_literal_key(literal, sizeof(literal) - 1))
 
 // set.c: the sets of RFC 3261 25.1, without '%' where it begins an escape.
 extern const struct sip_set sip_set_token;

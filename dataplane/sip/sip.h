@@ -196,8 +196,9 @@ static inline struct sip_span sip_message_body(const struct sip_message *m)
 // missing: it is added). False: m->fault.
 bool sip_message_check(struct sip_message *m);
 
-// These return NULL when there is no such value or it is malformed; m->fault tells the two apart
-// (SIP_ERROR_MISSING). They may be called in any order, before and without the check.
+// These return NULL when the value is missing (SIP_ERROR_MISSING) or malformed, and m->fault says
+// so; the first fault stays. They may be called in any order, before and without the check. There
+// may be no Route: then NULL is no fault.
 const struct sip_uri *sip_message_request_uri(struct sip_message *m);
 const struct sip_address *sip_message_from(struct sip_message *m);
 const struct sip_address *sip_message_to(struct sip_message *m);
