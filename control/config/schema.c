@@ -25,12 +25,13 @@
 		.size = sizeof(type), .line = (line_at),                                           \
 		.count = sizeof(table) / sizeof((table)[0]), .fields = (table)                     \
 	}
-// NOLINTNEXTLINE(bugprone-macro-parentheses): a type takes no parentheses
+// Types and members take no parentheses: NOLINTBEGIN(bugprone-macro-parentheses)
 #define LINE(type) ((ptrdiff_t)offsetof(type, line))
 
 // A member of one of the two structs inside struct config.
 #define WITHIN(part, member) (offsetof(struct config, part.member) - offsetof(struct config, part))
 #define PART(part)           (((struct config *)0)->part)
+// NOLINTEND(bugprone-macro-parentheses)
 
 _Static_assert(sizeof(enum config_mode) == sizeof(uint32_t), "choices are kept in 32 bits");
 

@@ -93,11 +93,14 @@ void ip_arp_input(struct ip_layer *ip, struct rte_mbuf *m, uint16_t interface)
 		return;
 	}
 	// A reply to us proves that both ways work; a request tells an address and no more.
-	if (h->arp_data.arp_sip != 0)
+	const bool learned =
+		h->arp_data.arp_sip != 0 &&
 		ip_neigh_learn(ip, interface, &sender, &h->arp_data.arp_sha,
 			request ? IP_LEARN_OVERRIDE : IP_LEARN_OVERRIDE | IP_LEARN_CONFIRMED);
+
 	if (!request || asked == NULL || asked->interface != interface) {
-		COUNT(ip->counters, ARP_IGNORED);
+		if (!learned)
+			COUNT(ip->counters, ARP_IGNORED);
 		rte_pktmbuf_free(m);
 		return;
 	}

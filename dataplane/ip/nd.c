@@ -189,7 +189,8 @@ static void advert_input(struct ip_layer *ip, const struct ip_packet *p,
 	if (flags & ND_NA_FLAG_SOLICITED)
 		how |= IP_LEARN_CONFIRMED;
 	// The answer to a unicast question may leave the address out (RFC 4861 4.4): it is known.
-	ip_neigh_learn(ip, p->interface, target, mac, how);
+	if (!ip_neigh_learn(ip, p->interface, target, mac, how))
+		COUNT(ip->counters, ND_IGNORED);
 }
 
 void ip_nd_input(struct ip_layer *ip, struct ip_packet *p)

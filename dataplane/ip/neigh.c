@@ -282,24 +282,24 @@ static void unconfirmed(struct ip_layer *ip, struct ip_neigh *n)
 	base_wheel_arm(&ip->neigh_wheel, index_of(ip, n), ip->now_us + ASK_INTERVAL_US);
 }
 
-void ip_neigh_learn(struct ip_layer *ip, uint16_t interface, const struct postern_addr *addr,
+bool ip_neigh_learn(struct ip_layer *ip, uint16_t interface, const struct postern_addr *addr,
 	const struct rte_ether_addr *mac, unsigned how)
 {
 	struct ip_neigh *n = find(ip, interface, addr);
 
 	if (n == NULL)
-		return;
+		return false;
 	const bool known = n->state == REACHABLE || n->state == PROBING;
 
 	// RFC 4861 7.2.5: without an address nothing can begin.
 	if (!known && mac == NULL)
-		return;
+		return true;
 	const bool differs = known && mac != NULL && !rte_is_same_ether_addr(mac, &n->mac);
 
 	if (differs && !(how & IP_LEARN_OVERRIDE)) {
 		if (n->state == REACHABLE)
 			unconfirmed(ip, n);
-		return;
+		return true;
 	}
 	if (mac != NULL)
 		n->mac = *mac;
@@ -308,6 +308,7 @@ void ip_neigh_learn(struct ip_layer *ip, uint16_t interface, const struct poster
 	else if (!known || differs)
 		unconfirmed(ip, n);
 	waiting_send(ip, n);
+	return true;
 }
 
 static void entry_expired(struct ip_layer *ip, struct ip_neigh *n)

@@ -34,8 +34,8 @@ void ip_neigh_poll(struct ip_layer *ip);
 #define IP_LEARN_CONFIRMED 0x2u // it answers a question of ours
 
 // A neighbour has said where it is. Only entries that exist are updated: who is never asked for
-// cannot fill the table.
-void ip_neigh_learn(struct ip_layer *ip, uint16_t interface, const struct postern_addr *addr,
+// cannot fill the table. False if there is no such entry.
+bool ip_neigh_learn(struct ip_layer *ip, uint16_t interface, const struct postern_addr *addr,
 	const struct rte_ether_addr *mac, unsigned how);
 
 // Another station claims an address of ours: counted, and answered with an announcement at most every

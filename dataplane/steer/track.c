@@ -36,8 +36,11 @@ static void follow(struct steer_flow *f, unsigned direction, const struct steer_
 static void reset_seen(
 	struct steer *s, struct steer_flow *f, unsigned direction, const struct steer_packet *p)
 {
-	const bool exact = p->seq == f->next[direction] ||
-			   ((f->flags & FLOW_SYNACK) && p->seq == f->expects[other(direction)]);
+	// Of a member that has not accepted there is no number yet: what refuses the SYN has been
+	// dealt with before (input.c), and the client ignores the rest (RFC 9293 3.10.7.3).
+	const bool begun = f->flags & FLOW_SYNACK;
+	const bool exact = (p->seq == f->next[direction] && (begun || direction == FROM_CLIENT)) ||
+			   (begun && p->seq == f->expects[other(direction)]);
 
 	if (exact && f->state != POSTERN_SESSION_RESET)
 		steer_flow_set_state(s, f, POSTERN_SESSION_RESET);
