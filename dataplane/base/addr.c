@@ -42,12 +42,13 @@ int postern_addr_parse(const char *text, struct postern_addr *out)
 	return 0;
 }
 
-// Reads decimal digits alone: no sign, no space, nothing behind.
+// Reads decimal digits alone: no sign, no space, nothing behind, no zero before other digits, which
+// some read as octal.
 static int number_parse(const char *text, unsigned max, unsigned *out)
 {
 	unsigned value = 0;
 
-	if (*text == '\0')
+	if (*text == '\0' || (text[0] == '0' && text[1] != '\0'))
 		return -EINVAL;
 	for (; *text != '\0'; text++) {
 		if (*text < '0' || *text > '9')

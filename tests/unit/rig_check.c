@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Whether everything that the steering keeps about its sessions agrees.
+
+#include "rig.h"
+
+static bool used(const struct steer_flow *f)
+{
+	return f->generation & 1;
+}
+
+static void check_reached(const struct steer *s, uint32_t slot)
+{
+	for (unsigned direction = 0; direction < DIRECTIONS; direction++) {
+		struct ip_tuple t = {0};
+
+		steer_flow_tuple(s, steer_flow_at(s, slot), direction, &t);
+		RIG_CHECK(steer_table_find(s, steer_tuple_hash(s, &t), &t) == slot * 2 + direction);
+	}
+}
+
+static uint32_t count_table(const struct steer *s)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < s->table.n_buckets; i++)
+		for (unsigned k = 0; k < 8; k++)
+			n += s->table.buckets[i].tags[k] != 0;
+	return n;
+}
+
+static void check_list(const struct steer *s, unsigned list)
+{
+	uint32_t before = 0, n = 0;
+
+	for (uint32_t at = s->lists[list].head; at != 0; at = s->cold[at - 1].list_next) {
+		const struct steer_flow *f = steer_flow_at(s, at - 1);
+
+		RIG_CHECK(used(f));
+		RIG_CHECK(s->cold[at - 1].list_prev == before);
+		RIG_CHECK((f->state == POSTERN_SESSION_OPENING) == (list == LIST_OPENING));
+		RIG_CHECK(f->state != POSTERN_SESSION_ESTABLISHED);
+		RIG_CHECK(++n <= s->in_use);
+		before = at;
+	}
+	RIG_CHECK(s->lists[list].tail == before);
+}
+
+// Sessions of each member's list, and how many stand in all.
+static uint32_t check_members(const struct steer *s)
+{
+	uint32_t sum = 0;
+
+	for (uint32_t id = 0; id < s->n_member_ids; id++) {
+		const struct steer_member *m = &s->members[id];
+		uint32_t before = 0, n = 0;
+
+		for (uint32_t at = m->flows; at != 0; at = s->cold[at - 1].member_next) {
+			RIG_CHECK(used(steer_flow_at(s, at - 1)));
+			RIG_CHECK(steer_flow_at(s, at - 1)->member == id);
+			RIG_CHECK(s->cold[at - 1].member_prev == before);
+			RIG_CHECK(++n <= s->in_use);
+			before = at;
+		}
+		sum += m->stats.sessions;
+	}
+	return sum;
+}
+
+static void check_free(const struct steer *s)
+{
+	uint32_t n = 0;
+
+	for (uint32_t at = s->free; at != 0; at = s->cold[at - 1].list_next) {
+		RIG_CHECK(!used(steer_flow_at(s, at - 1)));
+		RIG_CHECK(++n <= s->capacity);
+	}
+	RIG_CHECK(n + s->in_use == s->high_water);
+}
+
+void rig_check_steer(const struct rig *r)
+{
+	const struct steer *s = r->w->steer;
+	uint32_t n = 0, listening = 0;
+
+	for (uint32_t slot = 0; slot < s->capacity; slot++) {
+		const struct steer_flow *f = steer_flow_at(s, slot);
+
+		RIG_CHECK(!used(f) || slot < s->high_water);
+		RIG_CHECK(used(f) == base_wheel_is_armed(&s->wheel, slot));
+		if (!used(f))
+			continue;
+		RIG_CHECK(f->state < POSTERN_SESSION_STATES);
+		n++;
+		check_reached(s, slot);
+	}
+	RIG_CHECK(n == s->in_use && n == steer_in_use(s));
+	RIG_CHECK(count_table(s) == 2 * n);
+	check_list(s, LIST_OPENING);
+	check_list(s, LIST_ENDING);
+	check_free(s);
+	RIG_CHECK(check_members(s) == n);
+	for (uint32_t id = 0; id < s->n_listen_ids; id++)
+		listening += s->listens[id].stats.sessions;
+	RIG_CHECK(listening == n);
+	RIG_CHECK(base_wheel_is_valid(&s->wheel));
+	RIG_CHECK(base_wheel_is_valid(&r->w->ip.neigh_wheel));
+}

@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Frames that a rig puts in, and what it expects of those that come out.
+
+#include "rig.h"
+
+#include <rte_byteorder.h>
+#include <rte_ip.h>
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ETH 14
+
+struct postern_addr rig_addr(const char *text)
+{
+	struct postern_addr a;
+
+	RIG_CHECK(postern_addr_parse(text, &a) == 0);
+	return a;
+}
+
+struct postern_addr rig_client(uint8_t family, unsigned n)
+{
+	struct postern_addr a = rig_addr(family == POSTERN_V4 ? "198.18.0.0" : "2001:db8:99::");
+
+	a.bytes[14] = (uint8_t)(n >> 8);
+	a.bytes[15] = (uint8_t)n;
+	return a;
+}
+
+struct postern_addr rig_service(const struct rig *r, uint8_t family)
+{
+	if (r->world.one_arm)
+		return rig_addr(family == POSTERN_V4 ? "10.0.0.100" : "2001:db8:2::100");
+	return rig_addr(family == POSTERN_V4 ? "203.0.113.20" : "2001:db8:1::20");
+}
+
+struct postern_addr rig_member(uint8_t family, unsigned n)
+{
+	struct postern_addr a = rig_addr(family == POSTERN_V4 ? "10.0.0.0" : "2001:db8:2::100");
+
+	a.bytes[15] = (uint8_t)((family == POSTERN_V4 ? 101 : 1) + n);
+	return a;
+}
+
+unsigned rig_member_number(const struct postern_addr *a)
+{
+	return a->bytes[15] - (postern_addr_is_v4(a) ? 101u : 1u);
+}
+
+struct rte_ether_addr rig_own_mac(uint16_t interface)
+{
+	return (struct rte_ether_addr){{0x02, 0, 0, 0, 0, (uint8_t)(interface + 1)}};
+}
+
+struct rte_ether_addr rig_mac(const struct postern_addr *a)
+{
+	const struct postern_addr client4 = rig_client(POSTERN_V4, 0);
+	const struct postern_addr client6 = rig_client(POSTERN_V6, 0);
+	struct rte_ether_addr mac = {{0x02, 0xaa, 0, 0, 0, 0}};
+
+	// Clients lie behind the gateway, which is number 1 on its link.
+	memcpy(&mac.addr_bytes[2], &a->bytes[12], 4);
+	if (memcmp(a->bytes, client4.bytes, 14) == 0 || memcmp(a->bytes, client6.bytes, 14) == 0)
+		memcpy(mac.addr_bytes, "\x02\xbb\0\0\0\1", 6);
+	if (a->bytes[15] == 1)
+		memcpy(mac.addr_bytes, "\x02\xbb\0\0\0\1", 6);
+	return mac;
+}
+
+uint32_t rig_sum(const void *bytes, size_t length, uint32_t sum)
+{
+	const uint8_t *b = bytes;
+
+	for (size_t i = 0; i < length; i++)
+		sum += i % 2 ? b[i] : (uint32_t)b[i] << 8;
+	return (sum >> 16) + (sum & 0xffff);
+}
+
+static uint16_t folded(uint32_t sum)
+{
+	sum = (sum >> 16) + (sum & 0xffff);
+	sum = (sum >> 16) + (sum & 0xffff);
+	return (uint16_t)~sum;
+}
+
+static void put16(uint8_t *at, uint32_t v)
+{
+	at[0] = (uint8_t)(v >> 8);
+	at[1] = (uint8_t)v;
+}
+
+static void put32(uint8_t *at, uint32_t v)
+{
+	put16(at, v >> 16);
+	put16(at + 2, v);
+}
+
+static uint16_t get16(const uint8_t *at)
+{
+	return (uint16_t)(at[0] << 8 | at[1]);
+}
+
+static uint32_t get32(const uint8_t *at)
+{
+	return (uint32_t)get16(at) << 16 | get16(at + 2);
+}
+
+// Offset and length of the transport, its number, and where its checksum lies.
+struct l4 {
+	size_t at, length, checksum;
+	uint8_t proto;
+	uint32_t pseudo;
+};
+
+static struct l4 find_l4(const uint8_t *frame, size_t length)
+{
+	const uint8_t *ip = frame + ETH;
+	struct l4 l = {0};
+
+	if (ip[0] >> 4 == 4) {
+		l.at = ETH + (ip[0] & 15u) * 4u;
+		l.proto = ip[9];
+		l.length = get16(ip + 2) - (l.at - ETH);
+		l.pseudo = rig_sum(ip + 12, 8, 0);
+	} else {
+		l.at = ETH + 40;
+		l.proto = ip[6];
+		l.length = get16(ip + 4);
+		l.pseudo = rig_sum(ip + 8, 32, 0);
+	}
+	RIG_CHECK(l.at + l.length <= length);
+	l.pseudo += l.proto + (uint32_t)l.length;
+	l.checksum = l.at + (l.proto == IPPROTO_TCP ? 16 : 2);
+	if (l.proto == IPPROTO_ICMP)
+		l.pseudo = 0;
+	return l;
+}
+
+uint16_t rig_l4_checksum(const uint8_t *frame, size_t length)
+{
+	const struct l4 l = find_l4(frame, length);
+	uint32_t sum = rig_sum(frame + l.at, l.length, l.pseudo);
+
+	// The field itself counts as zero: take it out again.
+	sum += 0xffffu - get16(frame + l.checksum);
+	return folded(sum);
+}
+
+static size_t ether_put(const struct rig_tcp *t, uint8_t *frame)
+{
+	const struct rte_ether_addr to = rig_own_mac(t->interface), from = rig_mac(&t->src);
+
+	memcpy(frame, to.addr_bytes, 6);
+	memcpy(frame + 6, from.addr_bytes, 6);
+	put16(frame + 12, postern_addr_is_v4(&t->src) ? 0x0800 : 0x86dd);
+	return ETH;
+}
+
+static size_t ip_put(const struct rig_tcp *t, uint8_t *ip, unsigned length)
+{
+	const uint8_t ttl = t->ttl ? t->ttl : 60;
+
+	if (postern_addr_is_v4(&t->src)) {
+		memcpy(ip, "\x45\0\0\0\x12\x34\x40\0", 8);
+		put16(ip + 2, 20 + length);
+		ip[8] = ttl;
+		ip[9] = IPPROTO_TCP;
+		put16(ip + 10, 0);
+		memcpy(ip + 12, &t->src.bytes[12], 4);
+		memcpy(ip + 16, &t->dst.bytes[12], 4);
+		put16(ip + 10, folded(rig_sum(ip, 20, 0)));
+		return 20;
+	}
+	memcpy(ip, "\x60\0\0\0", 4);
+	put16(ip + 4, length);
+	ip[6] = IPPROTO_TCP;
+	ip[7] = ttl;
+	memcpy(ip + 8, t->src.bytes, 16);
+	memcpy(ip + 24, t->dst.bytes, 16);
+	return 40;
+}
+
+size_t rig_tcp_build(const struct rig *r, const struct rig_tcp *t, uint8_t *frame)
+{
+	const unsigned header = 20u + t->n_options;
+	const size_t at = ether_put(t, frame);
+	const size_t l4 = at + ip_put(t, frame + at, header + t->payload);
+	uint8_t *tcp = frame + l4;
+
+	(void)r;
+	put16(tcp, t->sport);
+	put16(tcp + 2, t->dport);
+	put32(tcp + 4, t->seq);
+	put32(tcp + 8, t->ack);
+	tcp[12] = (uint8_t)(header / 4 << 4);
+	tcp[13] = t->flags;
+	put16(tcp + 14, t->window);
+	put32(tcp + 16, 0);
+	memcpy(tcp + 20, t->options, t->n_options);
+	for (unsigned i = 0; i < t->payload; i++)
+		tcp[header + i] = (uint8_t)(t->seq + i);
+	const size_t length = l4 + header + t->payload;
+	uint32_t sum = rig_l4_checksum(frame, length) + (uint32_t)t->checksum_error;
+
+	put16(tcp + 16, (sum >> 16) + sum);
+	return length;
+}
+
+void rig_tcp_put(struct rig *r, const struct rig_tcp *t)
+{
+	uint8_t frame[2048];
+	const size_t length = rig_tcp_build(r, t, frame);
+
+	rig_put(r, t->interface, frame, length);
+}
+
+static void check_stations(const struct rig_packet *p, const struct rig_tcp *t)
+{
+	const struct rte_ether_addr from = rig_own_mac(p->interface), to = rig_mac(&t->dst);
+
+	RIG_CHECK(memcmp(p->bytes, to.addr_bytes, 6) == 0);
+	RIG_CHECK(memcmp(p->bytes + 6, from.addr_bytes, 6) == 0);
+}
+
+static size_t ip_read(const struct rig_packet *p, struct rig_tcp *t)
+{
+	const uint8_t *ip = p->bytes + ETH;
+	uint32_t be;
+
+	if (get16(p->bytes + 12) == 0x0800) {
+		RIG_CHECK(ip[0] == 0x45 && ip[9] == IPPROTO_TCP);
+		RIG_CHECK(get16(ip + 2) + ETH == p->length);
+		RIG_CHECK(folded(rig_sum(ip, 20, 0)) == 0);
+		memcpy(&be, ip + 12, 4);
+		t->src = postern_addr_from_v4(be);
+		memcpy(&be, ip + 16, 4);
+		t->dst = postern_addr_from_v4(be);
+		t->ttl = ip[8];
+		return ETH + 20;
+	}
+	RIG_CHECK(get16(p->bytes + 12) == 0x86dd && ip[0] >> 4 == 6 && ip[6] == IPPROTO_TCP);
+	RIG_CHECK(get16(ip + 4) + ETH + 40 == p->length);
+	memcpy(t->src.bytes, ip + 8, 16);
+	memcpy(t->dst.bytes, ip + 24, 16);
+	t->ttl = ip[7];
+	return ETH + 40;
+}
+
+struct rig_tcp rig_tcp_take(struct rig *r)
+{
+	const struct rig_packet *p = rig_take(r);
+	struct rig_tcp t = {0};
+
+	RIG_CHECK(p != NULL);
+	if (p == NULL)
+		return t;
+	const size_t l4 = ip_read(p, &t);
+	const uint8_t *tcp = p->bytes + l4;
+
+	t.interface = p->interface;
+	t.sport = get16(tcp);
+	t.dport = get16(tcp + 2);
+	t.seq = get32(tcp + 4);
+	t.ack = get32(tcp + 8);
+	t.n_options = (uint8_t)((tcp[12] >> 4) * 4 - 20);
+	t.flags = tcp[13];
+	t.window = get16(tcp + 14);
+	RIG_CHECK(l4 + 20u + t.n_options <= p->length);
+	memcpy(t.options, tcp + 20, t.n_options);
+	t.payload = (uint16_t)(p->length - l4 - 20 - t.n_options);
+	t.checksum_error = (uint16_t)(get16(tcp + 16) - rig_l4_checksum(p->bytes, p->length));
+	check_stations(p, &t);
+	return t;
+}
+
+// ARP requests and neighbour solicitations of our own; announcements are none.
+bool rig_is_request(const struct rig_packet *p)
+{
+	const uint8_t *b = p->bytes + ETH;
+
+	if (get16(p->bytes + 12) == 0x0806)
+		return get16(b + 6) == 1 && memcmp(b + 14, b + 24, 4) != 0;
+	return get16(p->bytes + 12) == 0x86dd && b[6] == IPPROTO_ICMPV6 && b[40] == 135;
+}
+
+static void answer_arp(struct rig *r, const struct rig_packet *request)
+{
+	const uint8_t *ask = request->bytes + ETH;
+	uint8_t frame[60] = {0};
+	uint32_t be;
+
+	memcpy(&be, ask + 24, 4);
+	const struct postern_addr target = postern_addr_from_v4(be);
+	const struct rte_ether_addr mac = rig_mac(&target);
+
+	memcpy(frame, request->bytes + 6, 6);
+	memcpy(frame + 6, mac.addr_bytes, 6);
+	memcpy(frame + 12, "\x08\x06\0\1\x08\0\6\4\0\2", 10);
+	memcpy(frame + 22, mac.addr_bytes, 6);
+	memcpy(frame + 28, ask + 24, 4);
+	memcpy(frame + 32, ask + 8, 6);
+	memcpy(frame + 38, ask + 14, 4);
+	rig_put(r, request->interface, frame, sizeof(frame));
+}
+
+static void answer_nd(struct rig *r, const struct rig_packet *request)
+{
+	const uint8_t *ask = request->bytes + ETH;
+	uint8_t frame[ETH + 40 + 32] = {0};
+	struct postern_addr target;
+
+	memcpy(target.bytes, ask + 48, 16);
+	const struct rte_ether_addr mac = rig_mac(&target);
+	uint8_t *ip = frame + ETH, *na = ip + 40;
+
+	memcpy(frame, request->bytes + 6, 6);
+	memcpy(frame + 6, mac.addr_bytes, 6);
+	memcpy(frame + 12, "\x86\xdd\x60\0\0\0\0\x20\x3a\xff", 10);
+	memcpy(ip + 8, target.bytes, 16);
+	memcpy(ip + 24, ask + 8, 16);
+	memcpy(na, "\x88\0\0\0\x60\0\0\0", 8); // solicited, override
+	memcpy(na + 8, target.bytes, 16);
+	memcpy(na + 24, "\2\1", 2);
+	memcpy(na + 26, mac.addr_bytes, 6);
+	put16(na + 2, rig_l4_checksum(frame, sizeof(frame)));
+	rig_put(r, request->interface, frame, sizeof(frame));
+}
+
+void rig_answer_request(struct rig *r, const struct rig_packet *request)
+{
+	if (get16(request->bytes + 12) == 0x0806)
+		answer_arp(r, request);
+	else
+		answer_nd(r, request);
+}

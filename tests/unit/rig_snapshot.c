@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Snapshots for a rig.
+
+#include "rig.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// A prime; every member has its share of slots, in turns.
+#define MAGLEV_SIZE 1009
+
+static void *array(size_t n, size_t size)
+{
+	void *a = calloc(n ? n : 1, size);
+
+	RIG_CHECK(a != NULL);
+	return a;
+}
+
+static struct postern_prefix prefix(const char *text)
+{
+	struct postern_prefix p;
+
+	RIG_CHECK(postern_prefix_parse(text, &p) == 0);
+	return p;
+}
+
+static void addresses(struct postern_interface *i, const char *v4, const char *v6)
+{
+	i->n_addresses = 2;
+	i->addresses = array(2, sizeof(*i->addresses));
+	i->addresses[0] = prefix(v4);
+	i->addresses[1] = prefix(v6);
+}
+
+static void translate(struct postern_interface *i, unsigned n)
+{
+	char text[64];
+
+	i->n_translate_from = (uint16_t)(2 * n);
+	i->translate_from = array(2 * n, sizeof(*i->translate_from));
+	for (unsigned k = 0; k < n; k++) {
+		snprintf(text, sizeof(text), "10.0.0.%u", 20 + k);
+		i->translate_from[2 * k] = rig_addr(text);
+		snprintf(text, sizeof(text), "2001:db8:2::%u", 20 + k);
+		i->translate_from[2 * k + 1] = rig_addr(text);
+	}
+}
+
+static void interfaces(struct postern_snapshot *s, const struct rig_world *w)
+{
+	const unsigned n_translate = w->translate ? w->translate : 1;
+
+	s->n_interfaces = w->one_arm ? 1 : 2;
+	s->interfaces = array(s->n_interfaces, sizeof(*s->interfaces));
+	struct postern_interface *out = &s->interfaces[0];
+	struct postern_interface *in = &s->interfaces[s->n_interfaces - 1];
+
+	strcpy(out->name, "outside");
+	if (w->one_arm) {
+		addresses(out, "10.0.0.10/24", "2001:db8:2::10/64");
+		out->gateway_v4 = rig_addr("10.0.0.1");
+		out->gateway_v6 = rig_addr("2001:db8:2::1");
+	} else {
+		strcpy(in->name, "inside");
+		addresses(out, "203.0.113.10/24", "2001:db8:1::10/64");
+		addresses(in, "10.0.0.10/24", "2001:db8:2::10/64");
+		out->gateway_v4 = rig_addr("203.0.113.1");
+		out->gateway_v6 = rig_addr("2001:db8:1::1");
+	}
+	if (w->no_gateway)
+		out->gateway_v4 = out->gateway_v6 = (struct postern_addr){0};
+	translate(in, n_translate);
+}
+
+static void listen_at(struct postern_snapshot *s, uint16_t id, uint16_t service, bool one_arm,
+	uint8_t family, uint16_t port)
+{
+	struct postern_listen *l = &s->listens[s->n_listens++];
+	static const char *const at[2][POSTERN_FAMILIES] = {
+		{"203.0.113.20", "2001:db8:1::20"}, {"10.0.0.100", "2001:db8:2::100"}};
+
+	*l = (struct postern_listen){
+		.id = id, .service = service, .at = {rig_addr(at[one_arm][family]), port}};
+}
+
+static void services(struct postern_snapshot *s, const struct rig_world *w)
+{
+	s->services = array(2, sizeof(*s->services));
+	s->listens = array(4, sizeof(*s->listens));
+	for (unsigned n = 0; n < 2; n++) {
+		const uint16_t port = n ? RIG_PORT_MORE : RIG_PORT;
+		const uint16_t id = n ? RIG_LISTEN_MORE : RIG_LISTEN_V4;
+		struct postern_service *v = &s->services[s->n_services];
+
+		if (n ? !w->second_service : w->no_service)
+			continue;
+		s->n_services++;
+		v->id = n ? RIG_SERVICE_MORE : RIG_SERVICE;
+		v->pool = RIG_POOL;
+		v->times = w->times.idle_ms ? w->times : RIG_TIMES;
+		snprintf(v->name, sizeof(v->name), "service%u", v->id);
+		for (uint8_t family = 0; family < POSTERN_FAMILIES; family++)
+			listen_at(s, (uint16_t)(id + family), v->id, w->one_arm, family, port);
+	}
+}
+
+static void member(struct postern_snapshot *s, uint8_t family, unsigned n)
+{
+	struct postern_member *m = &s->members[s->n_members++];
+
+	m->id = (uint16_t)((family == POSTERN_V4 ? RIG_MEMBER_V4 : RIG_MEMBER_V6) + n);
+	m->pool = RIG_POOL;
+	m->at.port = RIG_MEMBER_PORT;
+	m->at.addr = rig_member(family, n);
+	snprintf(m->name, sizeof(m->name), "member%u", m->id);
+}
+
+static void maglev(struct postern_maglev *m, const uint16_t *ids, unsigned n)
+{
+	if (n == 0)
+		return;
+	m->size = MAGLEV_SIZE;
+	m->slots = array(m->size, sizeof(*m->slots));
+	for (uint32_t i = 0; i < m->size; i++)
+		m->slots[i] = ids[i % n];
+}
+
+struct postern_snapshot *rig_snapshot(const struct rig_world *w)
+{
+	struct postern_snapshot *s = array(1, sizeof(*s));
+	const unsigned n = w->members ? w->members : 2;
+	uint16_t ids[POSTERN_FAMILIES * RIG_MEMBERS_MAX];
+
+	interfaces(s, w);
+	services(s, w);
+	s->n_pools = 1;
+	s->pools = array(1, sizeof(*s->pools));
+	s->members = array((size_t)2 * n, sizeof(*s->members));
+	struct postern_pool *p = &s->pools[0];
+
+	p->id = RIG_POOL;
+	strcpy(p->name, "pool");
+	p->observe_fall = w->observe_fall;
+	for (uint8_t family = 0; family < POSTERN_FAMILIES; family++) {
+		unsigned k = 0;
+
+		for (unsigned i = 0; i < n; i++) {
+			if (w->without & (1u << i))
+				continue;
+			member(s, family, i);
+			ids[k++] = s->members[s->n_members - 1].id;
+		}
+		maglev(&p->maglev[family], ids, k);
+	}
+	p->members = array(s->n_members, sizeof(*p->members));
+	for (unsigned i = 0; i < s->n_members; i++)
+		p->members[p->n_members++] = s->members[i].id;
+	return s;
+}
