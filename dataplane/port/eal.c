@@ -14,7 +14,6 @@
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -155,10 +154,10 @@ int port_eal_start(const struct postern_start *start, const struct postern_inter
 
 	if (rc < 0)
 		return rc;
-	struct args *a = calloc(1, sizeof(*a));
+	// EAL keeps pointers into its arguments, so they live as long as the process.
+	static struct args arguments;
+	struct args *a = &arguments;
 
-	if (a == NULL)
-		return -ENOMEM;
 	add(a, "%s", start->program);
 	add_lcores(a, start->worker_cpu);
 	add(a, "-m");
@@ -186,10 +185,8 @@ int port_eal_start(const struct postern_start *start, const struct postern_inter
 			"the arguments for EAL are too many or too long (%u at most, of %u bytes); "
 			"shorten \"eal\" under \"dataplane\"",
 			MAX_ARGS, ARG_SIZE - 1);
-		free(a);
 		return -E2BIG;
 	}
-	// EAL keeps pointers into its arguments, so they live as long as the process.
 	rc = rte_eal_init(a->argc, a->argv);
 	if (rc >= 0)
 		return 0;
