@@ -71,7 +71,7 @@ class Postern:
     def answers(self):
         try:
             return self.call("status.show")
-        except (OSError, ValueError):
+        except (OSError, ValueError, RpcError):
             return None
 
     def call(self, method, timeout=10.0, **params):

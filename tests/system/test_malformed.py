@@ -5,7 +5,7 @@ postern goes on."""
 import socket
 
 import pytest
-from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_LSRR
+from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption, IPOption_LSRR
 from scapy.layers.inet6 import (
     ICMPv6ND_NS,
     ICMPv6NDOptSrcLLAddr,
@@ -66,6 +66,8 @@ CASES = [
     ("drop-ip-version", "IPv4 in an IPv6 frame", IPV6, raw(ip4(syn()))),
     ("drop-ip-header", "IPv4 header of 16 bytes", IPV4, raw(ip4(syn()), b0=0x44)),
     ("drop-ip-header", "IPv4 total below its header", IPV4, raw(ip4(syn(), len=19))),
+    ("drop-ip-header", "IPv4 option of one byte", IPV4,
+     ip4(syn(), options=[IPOption(optclass=2, option=4, length=1, value=b"\0\0")])),
     ("drop-ip-checksum", "IPv4 checksum", IPV4, ip4(syn(), chksum=0x1234)),
     ("drop-ip-option", "IPv4 source routing", IPV4,
      ip4(syn(), options=[IPOption_LSRR(routers=["203.0.113.1"])])),
@@ -95,6 +97,7 @@ CASES = [
     ("drop-protocol", "SCTP's number", IPV4, ip4(Raw(b"x" * 40), proto=132)),
     ("drop-protocol", "UDP over IPv6", IPV6, ip6(UDP(sport=5060, dport=5061) / b"x")),
     ("drop-arp", "ARP of other hardware", ARPT, ARP(hwtype=6, psrc=CLIENT4, pdst=t.VIRTUAL4)),
+    ("drop-arp", "ARP of unknown operation", ARPT, ARP(op=77, psrc=CLIENT4, pdst=t.VIRTUAL4)),
     ("drop-nd", "solicitation that was routed", IPV6,
      ip6(ICMPv6ND_NS(tgt=t.VIRTUAL6) / ICMPv6NDOptSrcLLAddr(lladdr="02:00:00:00:00:77"), hlim=64)),
     ("drop-nd", "solicitation with an empty option", IPV6,
