@@ -5,6 +5,7 @@
 
 #include "postern/log.h"
 
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -175,6 +176,7 @@ static bool listens_fill(struct postern_snapshot *s, const struct config *c, uin
 			.service = service,
 			.interface = interface_of(c, from, &at->addr),
 			.at = *at,
+			.protocol = IPPROTO_TCP,
 		};
 	}
 	return true;

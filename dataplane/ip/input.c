@@ -167,14 +167,15 @@ static int input_v6(struct ip_layer *ip, struct ip_packet *p)
 	}
 }
 
-// A TCP segment sent to a whole link is no unicast packet (RFC 9293 MUST-57).
+// A TCP segment sent to a whole link is no unicast packet (RFC 9293 MUST-57); of UDP, services that
+// answer to groups are none of ours.
 static bool is_unicast_frame(const struct rte_mbuf *m)
 {
 	return !rte_is_multicast_ether_addr(
 		&rte_pktmbuf_mtod(m, const struct rte_ether_hdr *)->dst_addr);
 }
 
-// True if `p` carries TCP and is the caller's; otherwise it has been dealt with.
+// True if `p` carries TCP or UDP and is the caller's; otherwise it has been dealt with.
 static bool input_one(struct ip_layer *ip, struct ip_packet *p)
 {
 	struct rte_mbuf *m = p->m;
@@ -212,7 +213,8 @@ static bool input_one(struct ip_layer *ip, struct ip_packet *p)
 	}
 	if (proto < 0)
 		return false;
-	if (proto == IPPROTO_TCP) {
+	p->tuple.proto = (uint32_t)proto;
+	if (proto == IPPROTO_TCP || proto == IPPROTO_UDP) {
 		if (is_unicast_frame(m))
 			return true;
 		IP_DROP(ip, m, OTHER_HOST);

@@ -27,19 +27,16 @@
 
 #define IP_DEFAULT_TTL 64
 
-// Addresses and ports as they stand in a packet, ports in wire order. Its first IP_TUPLE_SIZE bytes
-// are hashed as they lie.
+// Addresses and ports as they stand in a packet, ports in wire order.
 struct ip_tuple {
 	struct postern_addr src;
 	struct postern_addr dst;
 	uint16_t sport;
 	uint16_t dport;
+	uint32_t proto; // transport protocol; as wide as the gap that would be here
 };
 
-#define IP_TUPLE_SIZE (2 * sizeof(struct postern_addr) + 2 * sizeof(uint16_t))
-
-_Static_assert(offsetof(struct ip_tuple, dport) + sizeof(uint16_t) == IP_TUPLE_SIZE,
-	"no gap between the members");
+_Static_assert(sizeof(struct ip_tuple) == 40, "hashed as it lies, so without gaps");
 
 // What input has learned of one packet.
 struct ip_packet {
@@ -140,7 +137,7 @@ void ip_fini(struct ip_layer *ip);
 // not touched again.
 void ip_adopt(struct ip_layer *ip, const struct ip_config *config);
 
-// Takes received packets; fills `out` with those that carry TCP and returns how many. All others
+// Takes received packets; fills `out` with those that carry TCP or UDP and returns how many. All others
 // have been answered, queued or freed. `out` has room for n.
 unsigned ip_input(struct ip_layer *ip, uint16_t interface, struct rte_mbuf **pkts, unsigned n,
 	struct ip_packet *out);
@@ -181,10 +178,10 @@ bool ip_output(struct ip_layer *ip, struct rte_mbuf *m, uint16_t neigh);
 // as ip_output() does.
 bool ip_finish_output(struct ip_layer *ip, struct rte_mbuf *m, uint16_t neigh);
 
-// Computes the TCP checksum of a packet that goes out of an interface: the port does if it can,
-// software otherwise. `l4` is the offset of the TCP header.
-void ip_checksum_fill(
-	struct ip_layer *ip, struct rte_mbuf *m, uint16_t interface, uint8_t family, uint16_t l4);
+// Computes the TCP or UDP checksum of a packet that goes out of an interface: the port does if it can,
+// software otherwise. `l4` is the offset of the transport header.
+void ip_checksum_fill(struct ip_layer *ip, struct rte_mbuf *m, uint16_t interface, uint8_t family,
+	uint16_t l4, uint8_t proto);
 
 // The interface that a neighbour is on.
 uint16_t ip_neigh_interface(const struct ip_layer *ip, uint16_t neigh);

@@ -7,6 +7,7 @@
 #include "ip/private.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 
 // Next hops are gateways, members and partners on the link itself: a few. 4096 leave room for a
@@ -255,7 +256,7 @@ bool ip_finish_output(struct ip_layer *ip, struct rte_mbuf *m, uint16_t neigh)
 
 	ip_checksum_fill(ip, m, n->interface,
 		postern_addr_is_v4(&n->addr) ? POSTERN_V4 : POSTERN_V6,
-		(uint16_t)(m->l2_len + m->l3_len));
+		(uint16_t)(m->l2_len + m->l3_len), IPPROTO_TCP);
 	return ip_output(ip, m, neigh);
 }
 

@@ -5,7 +5,9 @@
 
 #include <rte_ip.h>
 #include <rte_tcp.h>
+#include <rte_udp.h>
 
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,23 +125,35 @@ void ip_reply(struct ip_layer *ip, struct rte_mbuf *m, uint16_t interface)
 	port_tx_push(&ip->tx[interface], m, ip->counters);
 }
 
-void ip_checksum_fill(
-	struct ip_layer *ip, struct rte_mbuf *m, uint16_t interface, uint8_t family, uint16_t l4)
+static void checksum_set(void *header, bool udp, uint16_t checksum)
 {
-	void *l3 = rte_pktmbuf_mtod_offset(m, void *, IP_OFFSET);
-	struct rte_tcp_hdr *tcp = rte_pktmbuf_mtod_offset(m, struct rte_tcp_hdr *, l4);
-	const bool v4 = family == POSTERN_V4;
+	if (udp)
+		((struct rte_udp_hdr *)header)->dgram_cksum = checksum;
+	else
+		((struct rte_tcp_hdr *)header)->cksum = checksum;
+}
 
-	tcp->cksum = 0;
+void ip_checksum_fill(struct ip_layer *ip, struct rte_mbuf *m, uint16_t interface, uint8_t family,
+	uint16_t l4, uint8_t proto)
+{
+	const void *l3 = rte_pktmbuf_mtod_offset(m, void *, IP_OFFSET);
+	void *header = rte_pktmbuf_mtod_offset(m, void *, l4);
+	const bool v4 = family == POSTERN_V4;
+	const bool udp = proto == IPPROTO_UDP;
+
+	checksum_set(header, udp, 0);
 	if (!ip->config->interfaces[interface].tx_checksum) {
-		tcp->cksum = v4 ? rte_ipv4_udptcp_cksum_mbuf(m, l3, l4)
-				: rte_ipv6_udptcp_cksum_mbuf(m, l3, l4);
+		checksum_set(header, udp,
+			v4 ? rte_ipv4_udptcp_cksum_mbuf(m, l3, l4)
+			   : rte_ipv6_udptcp_cksum_mbuf(m, l3, l4));
 		return;
 	}
 	m->l2_len = IP_OFFSET;
 	m->l3_len = (l4 - IP_OFFSET) & 0x1ffu;
-	m->l4_len = (uint8_t)((tcp->data_off >> 4) * 4);
-	m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM | (v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6);
-	tcp->cksum =
-		v4 ? rte_ipv4_phdr_cksum(l3, m->ol_flags) : rte_ipv6_phdr_cksum(l3, m->ol_flags);
+	m->l4_len = udp ? sizeof(struct rte_udp_hdr)
+			: (uint8_t)((((struct rte_tcp_hdr *)header)->data_off >> 4) * 4);
+	m->ol_flags |= (udp ? RTE_MBUF_F_TX_UDP_CKSUM : RTE_MBUF_F_TX_TCP_CKSUM) |
+		       (v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6);
+	checksum_set(header, udp,
+		v4 ? rte_ipv4_phdr_cksum(l3, m->ol_flags) : rte_ipv6_phdr_cksum(l3, m->ol_flags));
 }

@@ -14,8 +14,12 @@
 
 LOG_SUBSYSTEM("port");
 
-#define RX_CHECKSUMS (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM)
-#define TX_CHECKSUMS (RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM)
+#define RX_CHECKSUMS                                                                               \
+	(RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM |                            \
+		RTE_ETH_RX_OFFLOAD_UDP_CKSUM)
+#define TX_CHECKSUMS                                                                               \
+	(RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM |                            \
+		RTE_ETH_TX_OFFLOAD_UDP_CKSUM)
 
 // Ports are found in the order of the interfaces: EAL names a virtual device as its argument
 // does up to the comma, a PCI device by its address.

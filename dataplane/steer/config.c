@@ -12,12 +12,13 @@
 
 #define NO_LISTEN UINT16_MAX
 
-static uint32_t slot_of(const struct steer_config *c, const struct postern_endpoint *e)
+static uint32_t slot_of(
+	const struct steer_config *c, const struct postern_endpoint *e, uint8_t protocol)
 {
 	struct {
 		struct postern_addr addr;
-		uint64_t port;
-	} key = {e->addr, e->port};
+		uint32_t port, protocol;
+	} key = {e->addr, e->port, protocol};
 
 	return (uint32_t)base_hash_keyed(&c->secret, &key, sizeof(key)) & c->listens_mask;
 }
@@ -36,7 +37,11 @@ static int fill(struct steer_config *c)
 
 		if (service == NULL || c->pools[service->pool] == NULL)
 			return -EINVAL;
-		uint32_t at = slot_of(c, &s->listens[i].at);
+		if (s->listens[i].last_port != 0) {
+			c->ranges[c->n_ranges++] = i;
+			continue;
+		}
+		uint32_t at = slot_of(c, &s->listens[i].at, s->listens[i].protocol);
 
 		while (c->listens[at] != NO_LISTEN)
 			at = (at + 1) & c->listens_mask;
@@ -57,9 +62,11 @@ int steer_config_build(struct steer_config *out, const struct postern_snapshot *
 	out->secret = *secret;
 	out->listens_mask = slots - 1;
 	out->listens = malloc(slots * sizeof(*out->listens));
+	out->ranges = calloc(snapshot->n_listens + 1u, sizeof(*out->ranges));
 	out->pools = calloc(STEER_IDS, sizeof(*out->pools));
 	out->services = calloc(STEER_IDS, sizeof(*out->services));
-	if (out->listens == NULL || out->pools == NULL || out->services == NULL) {
+	if (out->listens == NULL || out->ranges == NULL || out->pools == NULL ||
+		out->services == NULL) {
 		steer_config_clear(out);
 		return -ENOMEM;
 	}
@@ -74,9 +81,23 @@ int steer_config_build(struct steer_config *out, const struct postern_snapshot *
 void steer_config_clear(struct steer_config *c)
 {
 	free(c->listens);
+	free(c->ranges);
 	free(c->pools);
 	free(c->services);
 	memset(c, 0, sizeof(*c));
+}
+
+// Ranges are few, and looked at only when no single port fits.
+static uint16_t find_range(const struct steer_config *c, const struct ip_tuple *t, uint16_t port)
+{
+	for (unsigned i = 0; i < c->n_ranges; i++) {
+		const struct postern_listen *l = &c->snapshot->listens[c->ranges[i]];
+
+		if (l->protocol == t->proto && port >= l->at.port && port <= l->last_port &&
+			postern_addr_equal(&l->at.addr, &t->dst))
+			return l->id;
+	}
+	return POSTERN_ID_NONE;
 }
 
 uint16_t steer_listen_find(const struct steer *s, const struct ip_tuple *t)
@@ -85,12 +106,12 @@ uint16_t steer_listen_find(const struct steer *s, const struct ip_tuple *t)
 	const struct postern_endpoint at = {t->dst, rte_be_to_cpu_16(t->dport)};
 
 	// The table is at most half full, so a free slot ends every search.
-	for (uint32_t i = slot_of(c, &at);; i = (i + 1) & c->listens_mask) {
+	for (uint32_t i = slot_of(c, &at, (uint8_t)t->proto);; i = (i + 1) & c->listens_mask) {
 		if (c->listens[i] == NO_LISTEN)
-			return POSTERN_ID_NONE;
+			return find_range(c, t, at.port);
 		const struct postern_listen *l = &c->snapshot->listens[c->listens[i]];
 
-		if (postern_endpoint_equal(&l->at, &at))
+		if (l->protocol == t->proto && postern_endpoint_equal(&l->at, &at))
 			return l->id;
 	}
 }
@@ -164,6 +185,10 @@ static void adopt_listen(struct steer *s, const struct postern_listen *from)
 	l->port = port;
 	l->pool = service->pool;
 	l->times = service->times;
+	l->last_port = from->last_port;
+	l->protocol = from->protocol;
+	l->translate = service->translate;
+	l->affinity = service->affinity;
 	if (s->n_listen_ids <= from->id)
 		s->n_listen_ids = from->id + 1u;
 }

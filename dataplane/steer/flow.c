@@ -43,15 +43,31 @@ static unsigned list_of(const struct steer_flow *f)
 void steer_flow_tuple(
 	const struct steer *s, const struct steer_flow *f, unsigned direction, struct ip_tuple *t)
 {
+	const struct steer_listen *l = &s->listens[f->listen];
+	const struct steer_member *m = &s->members[f->member];
+	const bool destination = f->flags & FLOW_DESTINATION;
+
+	t->proto = f->flags & FLOW_UDP ? IPPROTO_UDP : IPPROTO_TCP;
 	if (direction == FROM_CLIENT) {
-		const struct steer_listen *l = &s->listens[f->listen];
-
-		*t = (struct ip_tuple){f->client, l->addr, f->client_port, l->port};
-	} else {
-		const struct steer_member *m = &s->members[f->member];
-
-		*t = (struct ip_tuple){m->addr, s->nats[f->nat], m->port, f->nat_port};
+		t->src = f->client;
+		t->sport = f->client_port;
+		t->dst = l->addr;
+		t->dport = destination ? f->own_port : l->port;
+		return;
 	}
+	t->src = m->addr;
+	t->sport = l->last_port != 0 ? f->own_port : m->port;
+	t->dst = destination ? f->client : s->nats[f->nat];
+	t->dport = destination ? f->client_port : f->own_port;
+}
+
+void steer_flow_tuple_to(
+	const struct steer *s, const struct steer_flow *f, unsigned to, struct ip_tuple *t)
+{
+	struct ip_tuple from;
+
+	steer_flow_tuple(s, f, to, &from);
+	*t = (struct ip_tuple){from.dst, from.src, from.dport, from.sport, from.proto};
 }
 
 static uint32_t state_time_ms(const struct steer *s, const struct steer_flow *f)
@@ -239,7 +255,14 @@ void steer_flow_end(struct steer *s, struct steer_flow *f)
 
 static void time_is_up(struct steer *s, struct steer_flow *f)
 {
-	if (f->state == POSTERN_SESSION_OPENING) {
+	if (f->flags & FLOW_UDP) {
+		// Many datagrams want no answer, so silence says nothing of the member.
+		if (f->state == POSTERN_SESSION_OPENING)
+			COUNT(s->counters, CLOSE_UNANSWERED);
+		else
+			COUNT(s->counters, CLOSE_IDLE);
+		steer_flow_free(s, f);
+	} else if (f->state == POSTERN_SESSION_OPENING) {
 		COUNT(s->counters, CLOSE_UNANSWERED);
 		if (!(f->flags & FLOW_SYNACK))
 			steer_member_failed(s, f, POSTERN_EVENT_SILENT);

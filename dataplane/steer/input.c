@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A burst of TCP packets: header, index, session, each stage over the whole burst so that the
+// A burst of packets: header, index, session, each stage over the whole burst so that the
 // memory of the next one is on its way meanwhile.
 
 #include "steer/private.h"
@@ -32,7 +32,7 @@ static void drop(struct steer *s, struct steer_packet *p, enum postern_counter r
 #define DROP(s, p, reason) drop(s, p, POSTERN_COUNTER_DROP_##reason)
 
 // False: the packet has been dropped.
-static bool header_read(struct steer *s, struct steer_packet *p)
+static bool tcp_read(struct steer *s, struct steer_packet *p)
 {
 	struct ip_packet *ip = p->ip;
 	struct rte_tcp_hdr *tcp = rte_pktmbuf_mtod_offset(ip->m, struct rte_tcp_hdr *, ip->l4);
@@ -162,16 +162,9 @@ static bool refused(struct steer *s, struct steer_flow *f, const struct steer_pa
 	return true;
 }
 
-static void in_session(struct steer *s, struct steer_packet *p, uint32_t ref)
+static void tcp_in_session(
+	struct steer *s, struct steer_flow *f, unsigned direction, struct steer_packet *p)
 {
-	struct steer_flow *f = steer_flow_at(s, ref / 2);
-	const unsigned direction = ref % 2;
-
-	// Nobody on another link speaks as a member (RFC 1122 3.3.4.2, the strong model).
-	if (direction == FROM_MEMBER && p->ip->interface != s->members[f->member].interface) {
-		DROP(s, p, SPOOFED);
-		return;
-	}
 	if (direction == FROM_CLIENT && is_first_segment(p) && syn_again(s, f, p))
 		return;
 	if (f->flags & FLOW_KILLED) {
@@ -197,6 +190,24 @@ static void in_session(struct steer *s, struct steer_packet *p, uint32_t ref)
 		f->syn.asked |= sent;
 }
 
+static void in_session(struct steer *s, struct steer_packet *p, uint32_t ref)
+{
+	struct steer_flow *f = steer_flow_at(s, ref / 2);
+	const unsigned direction = ref % 2;
+
+	// Nobody on another link speaks as a member (RFC 1122 3.3.4.2, the strong model).
+	if (direction == FROM_MEMBER && p->ip->interface != s->members[f->member].interface) {
+		DROP(s, p, SPOOFED);
+		return;
+	}
+	if (f->flags & FLOW_UDP && p->ip->ttl <= 1)
+		DROP(s, p, TTL);
+	else if (f->flags & FLOW_UDP)
+		steer_udp_in_session(s, f, direction, p);
+	else
+		tcp_in_session(s, f, direction, p);
+}
+
 void steer_input(struct steer *s, struct ip_packet *pkts, unsigned n)
 {
 	struct steer_packet work[PORT_BURST];
@@ -205,7 +216,8 @@ void steer_input(struct steer *s, struct ip_packet *pkts, unsigned n)
 	s->now_ms = (uint32_t)(s->ip->now_us / 1000);
 	for (unsigned i = 0; i < n; i++) {
 		work[kept].ip = &pkts[i];
-		if (!header_read(s, &work[kept]))
+		if (pkts[i].tuple.proto == IPPROTO_TCP ? !tcp_read(s, &work[kept])
+						       : !steer_udp_read(s, &work[kept]))
 			continue;
 		steer_table_prefetch(&s->table, work[kept].hash);
 		kept++;
@@ -221,7 +233,9 @@ void steer_input(struct steer *s, struct ip_packet *pkts, unsigned n)
 
 		if (ref != STEER_NO_REF)
 			in_session(s, &work[i], ref);
-		else
+		else if (work[i].ip->tuple.proto == IPPROTO_TCP)
 			stray(s, &work[i]);
+		else
+			steer_udp_stray(s, &work[i]);
 	}
 }

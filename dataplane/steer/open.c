@@ -24,14 +24,30 @@
 // Members that a SYN is sent to before its client is told no.
 #define MAX_TRIES 3u
 
-static bool takes_new(const struct steer *s, uint16_t member)
+// What the choice depends on: the same on every appliance.
+static uint32_t choice_hash(const struct steer_listen *l, const struct ip_tuple *t)
 {
-	return __atomic_load_n(&s->health[member], __ATOMIC_RELAXED) & POSTERN_MEMBER_TAKES_NEW;
+	const uint64_t h = l->affinity == POSTERN_AFFINITY_SOURCE
+				   ? base_hash_agreed(&t->src, sizeof(t->src))
+				   : base_hash_agreed(t, sizeof(*t));
+
+	return (uint32_t)(h >> 32);
+}
+
+// A member that has just come back may take a share only; which clients it takes follows from their
+// hash, so that a client's repetition meets the same answer.
+static bool takes_new(const struct steer *s, uint16_t member, uint32_t hash)
+{
+	const uint32_t word = __atomic_load_n(&s->health[member], __ATOMIC_RELAXED);
+
+	return (word & POSTERN_MEMBER_TAKES_NEW) &&
+	       (hash & 0xffu) >= POSTERN_MEMBER_SHARE_WITHHELD(word);
 }
 
 static bool is_choice(const struct steer *s, uint16_t member, uint8_t family, uint16_t avoid)
 {
-	return member != avoid && s->members[member].family == family && takes_new(s, member);
+	// Among the last that are left nobody is spared.
+	return member != avoid && s->members[member].family == family && takes_new(s, member, 0xff);
 }
 
 // For a pool that is nearly all down: the n-th of those that take sessions.
@@ -52,22 +68,28 @@ static uint16_t pick_from_list(const struct steer *s, const struct postern_pool 
 	return POSTERN_ID_NONE;
 }
 
-uint16_t steer_pick_member(const struct steer *s, const struct postern_pool *pool, uint8_t family,
+uint16_t steer_pick_member(const struct steer *s, const struct steer_listen *l, uint8_t family,
 	const struct ip_tuple *tuple, uint16_t avoid)
 {
+	const struct postern_pool *pool = s->config->pools[l->pool];
 	const struct postern_maglev *maglev = &pool->maglev[family];
-	const uint32_t hash = (uint32_t)(base_hash_agreed(tuple, IP_TUPLE_SIZE) >> 32);
+	const uint32_t hash = choice_hash(l, tuple);
 
 	if (maglev->size == 0)
 		return POSTERN_ID_NONE;
-	uint32_t at = base_hash_reduce(hash, maglev->size);
+	const uint32_t first = base_hash_reduce(hash, maglev->size);
+	uint32_t at = first;
 
 	for (unsigned i = 0; i < WALK_SLOTS; i++) {
-		if (maglev->slots[at] != avoid && takes_new(s, maglev->slots[at]))
+		if (maglev->slots[at] != avoid && takes_new(s, maglev->slots[at], hash))
 			return maglev->slots[at];
 		at = at + 1 < maglev->size ? at + 1 : 0;
 	}
-	return pick_from_list(s, pool, family, hash, avoid);
+	const uint16_t left = pick_from_list(s, pool, family, hash, avoid);
+
+	if (left == POSTERN_ID_NONE && pool->try_all && maglev->slots[first] != avoid)
+		return maglev->slots[first];
+	return left;
 }
 
 static bool may_give_way(const struct steer_flow *f)
@@ -88,7 +110,7 @@ static int draw_port(struct steer *s, struct steer_flow *f, uint64_t *hash)
 		struct ip_tuple t;
 
 		f->nat = (uint16_t)(range->first + base_hash_reduce((uint32_t)r, range->count));
-		f->nat_port = rte_cpu_to_be_16(
+		f->own_port = rte_cpu_to_be_16(
 			(uint16_t)(FIRST_PORT + base_hash_reduce((uint32_t)(r >> 32), PORTS)));
 		steer_flow_tuple(s, f, FROM_MEMBER, &t);
 		*hash = steer_tuple_hash(s, &t);
@@ -108,12 +130,28 @@ static int draw_port(struct steer *s, struct steer_flow *f, uint64_t *hash)
 	return -EADDRINUSE;
 }
 
+// With destination translation the member sees the client's own address and port: there is nothing
+// to draw, and two services of one member may be in each other's way.
+static int own_place(struct steer *s, struct steer_flow *f, uint64_t *hash)
+{
+	struct ip_tuple t;
+
+	steer_flow_tuple(s, f, FROM_MEMBER, &t);
+	*hash = steer_tuple_hash(s, &t);
+	if (steer_table_find(s, *hash, &t) == STEER_NO_REF)
+		return 0;
+	COUNT(s->counters, DROP_PORTS_EXHAUSTED);
+	return -EADDRINUSE;
+}
+
 static int enter_member_side(struct steer *s, struct steer_flow *f)
 {
 	uint64_t hash;
+	const int rc =
+		f->flags & FLOW_DESTINATION ? own_place(s, f, &hash) : draw_port(s, f, &hash);
 
-	if (draw_port(s, f, &hash) < 0)
-		return -EADDRINUSE;
+	if (rc < 0)
+		return rc;
 	if (steer_table_insert(&s->table, hash, steer_slot(s, f) * 2 + FROM_MEMBER))
 		return 0;
 	COUNT(s->counters, DROP_TABLE_FULL);
@@ -162,68 +200,98 @@ static bool enter(struct steer *s, struct steer_flow *f, const struct steer_pack
 	return false;
 }
 
-void steer_open(struct steer *s, struct steer_packet *p, uint16_t listen)
+static void refuse(struct steer *s, struct steer_packet *p, struct steer_listen *l)
 {
-	struct steer_listen *l = &s->listens[listen];
-	const struct postern_pool *pool = s->config->pools[l->pool];
-	const uint16_t member =
-		steer_pick_member(s, pool, p->ip->family, &p->ip->tuple, POSTERN_ID_NONE);
-
-	if (member == POSTERN_ID_NONE) {
-		base_add(&l->stats.refused, 1);
+	base_add(&l->stats.refused, 1);
+	if (p->ip->tuple.proto == IPPROTO_TCP) {
 		steer_answer_reset(s, p, POSTERN_COUNTER_REFUSE_NO_MEMBER);
 		return;
 	}
+	COUNT(s->counters, REFUSE_NO_MEMBER);
+	rte_pktmbuf_free(p->ip->m);
+}
+
+static void fill(struct steer_flow *f, const struct steer_packet *p, uint16_t listen,
+	const struct steer_listen *l, uint16_t member)
+{
+	f->client = p->ip->tuple.src;
+	f->client_port = p->ip->tuple.sport;
+	f->listen = listen;
+	f->member = member;
+	if (l->protocol == IPPROTO_UDP)
+		f->flags |= FLOW_UDP;
+	if (l->translate == POSTERN_TRANSLATE_DESTINATION) {
+		f->flags |= FLOW_DESTINATION;
+		f->own_port = p->ip->tuple.dport;
+	}
+}
+
+struct steer_flow *steer_begin(struct steer *s, struct steer_packet *p, uint16_t listen)
+{
+	struct steer_listen *l = &s->listens[listen];
+	const uint16_t member =
+		steer_pick_member(s, l, p->ip->family, &p->ip->tuple, POSTERN_ID_NONE);
+
+	if (member == POSTERN_ID_NONE) {
+		refuse(s, p, l);
+		return NULL;
+	}
 	if (!steer_member_reach(s, member)) {
 		rte_pktmbuf_free(p->ip->m);
-		return;
+		return NULL;
 	}
 	struct steer_flow *f = steer_flow_alloc(s);
 
 	if (f == NULL) {
 		COUNT(s->counters, DROP_TABLE_FULL);
 		rte_pktmbuf_free(p->ip->m);
-		return;
+		return NULL;
 	}
-	f->client = p->ip->tuple.src;
-	f->client_port = p->ip->tuple.sport;
-	f->listen = listen;
-	f->member = member;
+	fill(f, p, listen, l, member);
 	if (!enter(s, f, p)) {
 		steer_flow_free(s, f);
 		rte_pktmbuf_free(p->ip->m);
-		return;
+		return NULL;
 	}
 	steer_flow_join(s, f, member);
 	steer_sessions_add(&s->members[member].stats.sessions, 1);
 	steer_sessions_add(&l->stats.sessions, 1);
 	steer_flow_publish(f);
 	steer_flow_set_state(s, f, POSTERN_SESSION_OPENING);
+	COUNT(s->counters, SESSION_OPENED);
+	base_add(&s->members[member].stats.opened, 1);
+	base_add(&l->stats.opened, 1);
+	return f;
+}
+
+void steer_open(struct steer *s, struct steer_packet *p, uint16_t listen)
+{
+	struct steer_flow *f = steer_begin(s, p, listen);
+
+	if (f == NULL)
+		return;
 	steer_syn_read(&f->syn, p);
 	// Data in a SYN (RFC 7413) is no part of what another member would be asked.
 	f->next[FROM_CLIENT] = p->seq + 1;
 	f->syn.tries = 1;
-	COUNT(s->counters, SESSION_OPENED);
-	base_add(&s->members[member].stats.opened, 1);
-	base_add(&l->stats.opened, 1);
 	f->syn.asked = steer_forward(s, f, FROM_CLIENT, p);
 }
 
 bool steer_redispatch(struct steer *s, struct steer_flow *f)
 {
-	const struct postern_pool *pool = s->config->pools[s->listens[f->listen].pool];
+	const struct steer_listen *l = &s->listens[f->listen];
 	const uint16_t was = f->member;
 	struct ip_tuple t;
 
-	if (f->syn.tries >= MAX_TRIES || s->listens[f->listen].gone)
+	if (f->syn.tries >= MAX_TRIES || l->gone)
 		return false;
 	steer_flow_tuple(s, f, FROM_CLIENT, &t);
-	const uint16_t member = steer_pick_member(s, pool, s->members[was].family, &t, was);
+	const uint16_t member = steer_pick_member(s, l, s->members[was].family, &t, was);
 
 	if (member == POSTERN_ID_NONE || !steer_member_reach(s, member))
 		return false;
 	const uint16_t nat = f->nat;
-	const uint16_t nat_port = f->nat_port;
+	const uint16_t own_port = f->own_port;
 
 	leave_member_side(s, f);
 	steer_flow_leave(s, f);
@@ -233,7 +301,7 @@ bool steer_redispatch(struct steer *s, struct steer_flow *f)
 		steer_flow_leave(s, f);
 		steer_flow_join(s, f, was);
 		f->nat = nat;
-		f->nat_port = nat_port;
+		f->own_port = own_port;
 		steer_flow_tuple(s, f, FROM_MEMBER, &t);
 		steer_table_insert(
 			&s->table, steer_tuple_hash(s, &t), steer_slot(s, f) * 2 + FROM_MEMBER);

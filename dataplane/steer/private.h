@@ -8,6 +8,9 @@
 
 #include <rte_mbuf.h>
 #include <rte_tcp.h>
+#include <rte_udp.h>
+
+#include <netinet/in.h>
 
 // Directions: who sent the packet.
 enum {
@@ -17,11 +20,13 @@ enum {
 };
 
 // Flags of an entry.
-#define FLOW_FIN_CLIENT 0x01u // bit of FROM_CLIENT
-#define FLOW_FIN_MEMBER 0x02u // bit of FROM_MEMBER
-#define FLOW_FIN_BOTH   (FLOW_FIN_CLIENT | FLOW_FIN_MEMBER)
-#define FLOW_SYNACK     0x04u // the member has accepted
-#define FLOW_KILLED     0x08u // we have reset both sides; what still comes is answered with a reset
+#define FLOW_FIN_CLIENT  0x01u // bit of FROM_CLIENT
+#define FLOW_FIN_MEMBER  0x02u // bit of FROM_MEMBER
+#define FLOW_FIN_BOTH    (FLOW_FIN_CLIENT | FLOW_FIN_MEMBER)
+#define FLOW_SYNACK      0x04u // the member has accepted
+#define FLOW_UDP         0x10u
+#define FLOW_DESTINATION 0x20u // only the service's address is translated
+#define FLOW_KILLED      0x08u // we have reset both sides; what still comes is answered with a reset
 
 // What a SYN said, kept until the member has accepted, so that it can be said again to another.
 struct steer_syn {
@@ -45,12 +50,14 @@ struct steer_syn {
 struct steer_flow {
 	struct postern_addr client;
 	uint16_t client_port; // wire order
-	uint16_t nat_port;    // ours towards the member, wire order
-	uint16_t listen;      // id
-	uint16_t member;      // id
-	uint16_t nat;         // index of our address towards the member
-	uint16_t neigh;       // next hop towards the client
-	uint8_t state;        // enum postern_session_state
+	// Wire order. Of source translation: our port towards the member; of destination
+	// translation: the service's port, which is one of many if it listens on a range.
+	uint16_t own_port;
+	uint16_t listen; // id
+	uint16_t member; // id
+	uint16_t nat;    // source translation: index of our address towards the member
+	uint16_t neigh;  // next hop towards the client
+	uint8_t state;   // enum postern_session_state
 	uint8_t flags;
 	uint8_t bytes_high[DIRECTIONS]; // bits 32 to 39 of `bytes`
 	uint32_t generation;
@@ -129,10 +136,14 @@ struct steer_member {
 // A listening endpoint likewise.
 struct steer_listen {
 	struct postern_addr addr;
-	uint16_t port; // wire order
-	uint16_t pool; // id
+	uint16_t port;      // wire order
+	uint16_t pool;      // id
+	uint16_t last_port; // of a range, host order; 0: no range
+	uint8_t protocol;
 	bool known;
 	bool gone; // no longer in the configuration
+	enum postern_translate translate;
+	enum postern_affinity affinity;
 	struct postern_session_times times;
 	struct postern_listen_stats stats;
 };
@@ -180,10 +191,13 @@ struct steer {
 	struct rte_ring *events;
 };
 
-// One TCP packet on its way through.
+// One packet on its way through. What TCP alone has is not set for others.
 struct steer_packet {
 	struct ip_packet *ip;
-	struct rte_tcp_hdr *tcp;
+	union {
+		struct rte_tcp_hdr *tcp;
+		struct rte_udp_hdr *udp;
+	};
 	uint64_t hash;
 	uint32_t seq;
 	uint32_t ack;
@@ -209,7 +223,7 @@ static inline void steer_sessions_add(uint32_t *cell, int n)
 
 static inline uint64_t steer_tuple_hash(const struct steer *s, const struct ip_tuple *t)
 {
-	return base_hash_keyed(&s->secret, t, IP_TUPLE_SIZE);
+	return base_hash_keyed(&s->secret, t, sizeof(*t));
 }
 
 // table.c
@@ -237,8 +251,12 @@ static inline bool steer_flow_is_over(const struct steer_flow *f)
 {
 	return f->state == POSTERN_SESSION_RESET || (f->flags & FLOW_FIN_BOTH) == FLOW_FIN_BOTH;
 }
+// The addresses and ports of a packet as it comes from a side.
 void steer_flow_tuple(
 	const struct steer *s, const struct steer_flow *f, unsigned direction, struct ip_tuple *t);
+// The same as it leaves towards a side: what would come from there, reversed.
+void steer_flow_tuple_to(
+	const struct steer *s, const struct steer_flow *f, unsigned to, struct ip_tuple *t);
 // A slot for a new session, if need be that of an old one that gives way. NULL: table full.
 struct steer_flow *steer_flow_alloc(struct steer *s);
 // Shows a session that has been entered everywhere to readers.
@@ -261,12 +279,15 @@ void steer_flow_end(struct steer *s, struct steer_flow *f);
 uint16_t steer_listen_find(const struct steer *s, const struct ip_tuple *t);
 
 // open.c
-// Begins a session for a SYN to a listening endpoint and sends the SYN on. Takes the packet.
+// Begins a session for the first packet to a listening endpoint: chooses a member and enters the
+// session everywhere. NULL if that cannot be; then the packet has been dealt with.
+struct steer_flow *steer_begin(struct steer *s, struct steer_packet *p, uint16_t listen);
+// The same for a SYN, which is sent on. Takes the packet.
 void steer_open(struct steer *s, struct steer_packet *p, uint16_t listen);
 // Chooses another member for a session that is opening and enters it there. False if there is
 // none, or if enough have been asked.
 bool steer_redispatch(struct steer *s, struct steer_flow *f);
-uint16_t steer_pick_member(const struct steer *s, const struct postern_pool *pool, uint8_t family,
+uint16_t steer_pick_member(const struct steer *s, const struct steer_listen *l, uint8_t family,
 	const struct ip_tuple *tuple, uint16_t avoid);
 
 // syn.c
@@ -296,6 +317,14 @@ void steer_send_segment(struct steer *s, const struct steer_flow *f, unsigned to
 // Builds such a segment: Ethernet room, headers and `options` bytes of TCP options to be filled.
 struct rte_mbuf *steer_segment_new(struct steer *s, const struct ip_tuple *t, uint8_t flags,
 	uint32_t seq, uint32_t ack, unsigned options);
+
+// udp.c
+// Reads the header; false if the packet has been dropped.
+bool steer_udp_read(struct steer *s, struct steer_packet *p);
+// A datagram of a session, and one of none.
+void steer_udp_in_session(
+	struct steer *s, struct steer_flow *f, unsigned direction, struct steer_packet *p);
+void steer_udp_stray(struct steer *s, struct steer_packet *p);
 
 // track.c
 // The most data that a SYN may carry (RFC 7413): a full segment.

@@ -63,26 +63,23 @@ struct rte_mbuf *steer_segment_new(struct steer *s, const struct ip_tuple *t, ui
 void steer_send_segment(struct steer *s, const struct steer_flow *f, unsigned to, uint8_t flags,
 	uint32_t seq, uint32_t ack)
 {
-	const struct steer_member *m = &s->members[f->member];
-	const struct steer_listen *l = &s->listens[f->listen];
-	const struct ip_tuple t =
-		to == FROM_CLIENT
-			? (struct ip_tuple){l->addr, f->client, l->port, f->client_port}
-			: (struct ip_tuple){s->nats[f->nat], m->addr, f->nat_port, m->port};
+	struct ip_tuple t;
+
+	steer_flow_tuple_to(s, f, to, &t);
 	struct rte_mbuf *b = steer_segment_new(s, &t, flags, seq, ack, 0);
 
 	if (b == NULL)
 		return;
 	if (flags & RTE_TCP_RST_FLAG)
 		COUNT(s->counters, RESET_SENT);
-	ip_finish_output(s->ip, b, to == FROM_CLIENT ? f->neigh : m->neigh);
+	ip_finish_output(s->ip, b, to == FROM_CLIENT ? f->neigh : s->members[f->member].neigh);
 }
 
 void steer_answer_reset(struct steer *s, struct steer_packet *p, enum postern_counter reason)
 {
 	struct rte_mbuf *m = p->ip->m;
 	const struct ip_tuple *in = &p->ip->tuple;
-	const struct ip_tuple t = {in->dst, in->src, in->dport, in->sport};
+	const struct ip_tuple t = {in->dst, in->src, in->dport, in->sport, in->proto};
 	const bool has_ack = p->flags & RTE_TCP_ACK_FLAG;
 	const uint16_t length = segment_length(&t, 0);
 
@@ -105,8 +102,8 @@ void steer_answer_reset(struct steer *s, struct steer_packet *p, enum postern_co
 	else
 		segment_write(m, &t, RTE_TCP_RST_FLAG | RTE_TCP_ACK_FLAG, 0, p->end, 0);
 	COUNT(s->counters, RESET_SENT);
-	ip_checksum_fill(
-		s->ip, m, p->ip->interface, p->ip->family, (uint16_t)(m->l2_len + m->l3_len));
+	ip_checksum_fill(s->ip, m, p->ip->interface, p->ip->family,
+		(uint16_t)(m->l2_len + m->l3_len), IPPROTO_TCP);
 	ip_reply(s->ip, m, p->ip->interface);
 }
 
@@ -127,6 +124,11 @@ static void reset_side(struct steer *s, const struct steer_flow *f, unsigned to)
 void steer_kill(struct steer *s, struct steer_flow *f, enum postern_counter reason)
 {
 	base_add(&s->counters->value[reason], 1);
+	if (f->flags & FLOW_UDP) {
+		// There is no way to tell anybody; the next datagram begins a new session.
+		steer_flow_free(s, f);
+		return;
+	}
 	reset_side(s, f, FROM_CLIENT);
 	reset_side(s, f, FROM_MEMBER);
 	steer_flow_leave(s, f);

@@ -29,19 +29,37 @@ static void rewrite_v6(struct rte_ipv6_hdr *h, const struct ip_tuple *to)
 	memcpy(h->dst_addr, to->dst.bytes, sizeof(h->dst_addr));
 }
 
-// Both addresses stand in the pseudo header, so the TCP checksum changes with them. The upper 96
-// bits of two IPv4 addresses are the same and add nothing.
-static void rewrite_tcp(
-	struct rte_tcp_hdr *tcp, const struct ip_tuple *was, const struct ip_tuple *to)
+// What changes in the sum over the pseudo header and the ports. The upper 96 bits of two IPv4
+// addresses are the same and add nothing.
+static uint64_t transport_change(const struct ip_tuple *was, const struct ip_tuple *to)
 {
 	uint64_t change = ip_change_addr(0, &was->src, &to->src);
 
 	change = ip_change_addr(change, &was->dst, &to->dst);
 	change = ip_change_half(change, was->sport, to->sport);
-	change = ip_change_half(change, was->dport, to->dport);
+	return ip_change_half(change, was->dport, to->dport);
+}
+
+static void rewrite_tcp(
+	struct rte_tcp_hdr *tcp, const struct ip_tuple *was, const struct ip_tuple *to)
+{
 	tcp->src_port = to->sport;
 	tcp->dst_port = to->dport;
-	tcp->cksum = ip_checksum_apply(tcp->cksum, change);
+	tcp->cksum = ip_checksum_apply(tcp->cksum, transport_change(was, to));
+}
+
+// A sum of zero means that the sender made none, and stays; a computed zero is sent as its other
+// form (RFC 768).
+static void rewrite_udp(
+	struct rte_udp_hdr *udp, const struct ip_tuple *was, const struct ip_tuple *to)
+{
+	udp->src_port = to->sport;
+	udp->dst_port = to->dport;
+	if (udp->dgram_cksum == 0)
+		return;
+	udp->dgram_cksum = ip_checksum_apply(udp->dgram_cksum, transport_change(was, to));
+	if (udp->dgram_cksum == 0)
+		udp->dgram_cksum = 0xffff;
 }
 
 static void count(struct steer *s, struct steer_flow *f, unsigned direction, uint32_t bytes)
@@ -49,8 +67,8 @@ static void count(struct steer *s, struct steer_flow *f, unsigned direction, uin
 	struct steer_member *m = &s->members[f->member];
 	struct steer_listen *l = &s->listens[f->listen];
 
-	// Before that the SYN lies where the counters will be.
-	if (f->flags & FLOW_SYNACK) {
+	// Before a member accepts, the SYN lies where the counters will be.
+	if (f->flags & (FLOW_SYNACK | FLOW_UDP)) {
 		const uint32_t before = f->bytes[direction];
 
 		f->bytes[direction] += bytes;
@@ -72,27 +90,22 @@ bool steer_forward(
 	struct ip_packet *ip = p->ip;
 	struct rte_mbuf *m = ip->m;
 	void *l3 = rte_pktmbuf_mtod_offset(m, void *, IP_OFFSET);
+	const bool to_member = direction == FROM_CLIENT;
+	const uint16_t neigh = to_member ? s->members[f->member].neigh : f->neigh;
 	struct ip_tuple to;
-	uint16_t neigh;
 
-	if (direction == FROM_CLIENT) {
-		const struct steer_member *member = &s->members[f->member];
-
-		to = (struct ip_tuple){s->nats[f->nat], member->addr, f->nat_port, member->port};
-		neigh = member->neigh;
-	} else {
-		const struct steer_listen *l = &s->listens[f->listen];
-
-		to = (struct ip_tuple){l->addr, f->client, l->port, f->client_port};
-		neigh = f->neigh;
-	}
-	rewrite_tcp(p->tcp, &ip->tuple, &to);
+	steer_flow_tuple_to(s, f, to_member ? FROM_MEMBER : FROM_CLIENT, &to);
+	if (f->flags & FLOW_UDP)
+		rewrite_udp(p->udp, &ip->tuple, &to);
+	else
+		rewrite_tcp(p->tcp, &ip->tuple, &to);
 	if (ip->family == POSTERN_V4)
 		rewrite_v4(l3, &to);
 	else
 		rewrite_v6(l3, &to);
 	count(s, f, direction, m->pkt_len - IP_OFFSET);
 	if (unlikely(ip->checksum_missing))
-		ip_checksum_fill(s->ip, m, ip_neigh_interface(s->ip, neigh), ip->family, ip->l4);
+		ip_checksum_fill(s->ip, m, ip_neigh_interface(s->ip, neigh), ip->family, ip->l4,
+			(uint8_t)to.proto);
 	return ip_output(s->ip, m, neigh);
 }

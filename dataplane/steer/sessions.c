@@ -37,9 +37,16 @@ static void copy_words(void *to, const void *from, size_t size)
 
 static uint64_t bytes(const struct steer_flow *f, unsigned direction)
 {
-	if (!(f->flags & FLOW_SYNACK))
+	if (!(f->flags & (FLOW_SYNACK | FLOW_UDP)))
 		return 0;
 	return (uint64_t)f->bytes_high[direction] << 32 | f->bytes[direction];
+}
+
+static struct postern_endpoint seen_by_member(const struct steer *s, const struct steer_flow *f)
+{
+	if (f->flags & FLOW_DESTINATION)
+		return (struct postern_endpoint){f->client, rte_be_to_cpu_16(f->client_port)};
+	return (struct postern_endpoint){s->nats[f->nat], rte_be_to_cpu_16(f->own_port)};
 }
 
 int steer_session_read(
@@ -70,7 +77,8 @@ int steer_session_read(
 		.client = {copy.client, rte_be_to_cpu_16(copy.client_port)},
 		.listen = copy.listen,
 		.member = copy.member,
-		.translated = {s->nats[copy.nat], rte_be_to_cpu_16(copy.nat_port)},
+		.translated = seen_by_member(s, &copy),
+		.protocol = copy.flags & FLOW_UDP ? IPPROTO_UDP : IPPROTO_TCP,
 		.age_ms = (int32_t)age < 0 ? 0 : ((uint64_t)age << OPENED_SHIFT) / 1000,
 		.idle_ms = (int32_t)idle < 0 ? 0 : idle,
 		.bytes_in = bytes(&copy, FROM_CLIENT),

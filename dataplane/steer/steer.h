@@ -23,6 +23,8 @@ struct steer_config {
 	const struct postern_snapshot *snapshot;
 	uint16_t *listens; // open addressing over endpoints: index into snapshot->listens
 	uint32_t listens_mask;
+	uint16_t *ranges; // indices of those that listen on ranges of ports
+	uint16_t n_ranges;
 	const struct postern_pool **pools;       // by id
 	const struct postern_service **services; // by id
 	struct base_secret secret;

@@ -89,7 +89,9 @@ void steer_syn_send(struct steer *s, struct steer_flow *f)
 	uint8_t options[24];
 	const unsigned length = options_write(options, &f->syn);
 	const struct steer_member *m = &s->members[f->member];
-	const struct ip_tuple t = {s->nats[f->nat], m->addr, f->nat_port, m->port};
+	struct ip_tuple t;
+
+	steer_flow_tuple_to(s, f, FROM_MEMBER, &t);
 	struct rte_mbuf *b =
 		steer_segment_new(s, &t, RTE_TCP_SYN_FLAG, f->next[FROM_CLIENT] - 1, 0, length);
 

@@ -127,20 +127,11 @@ uint32_t steer_table_guess(const struct steer_table *t, uint64_t hash)
 
 static bool is_key_of(const struct steer *s, uint32_t ref, const struct ip_tuple *t)
 {
-	const struct steer_flow *f = steer_flow_at(s, ref / 2);
+	struct ip_tuple key;
 
-	if (ref % 2 == FROM_CLIENT) {
-		const struct steer_listen *l = &s->listens[f->listen];
-
-		return t->sport == f->client_port && t->dport == l->port &&
-		       postern_addr_equal(&t->src, &f->client) &&
-		       postern_addr_equal(&t->dst, &l->addr);
-	}
-	const struct steer_member *m = &s->members[f->member];
-
-	return t->dport == f->nat_port && t->sport == m->port &&
-	       postern_addr_equal(&t->src, &m->addr) &&
-	       postern_addr_equal(&t->dst, &s->nats[f->nat]);
+	steer_flow_tuple(s, steer_flow_at(s, ref / 2), ref % 2, &key);
+	return t->sport == key.sport && t->dport == key.dport && t->proto == key.proto &&
+	       postern_addr_equal(&t->src, &key.src) && postern_addr_equal(&t->dst, &key.dst);
 }
 
 static uint32_t find_in(const struct steer *s, const struct steer_bucket *b, uint16_t tag,

@@ -55,6 +55,7 @@
 	X(DROP_ARP, "drop-arp", "malformed ARP packet")                                            \
 	X(DROP_ND, "drop-nd", "malformed or unacceptable neighbour discovery (RFC 4861 7.1)")      \
 	X(DROP_ICMP, "drop-icmp", "ICMP or ICMPv6 that is not answered here, or is malformed")     \
+	X(DROP_UDP_HEADER, "drop-udp-header", "malformed UDP header")                              \
 	X(DROP_TCP_HEADER, "drop-tcp-header", "malformed TCP header")                              \
 	X(DROP_TCP_CHECKSUM, "drop-tcp-checksum", "wrong TCP checksum on a first segment")         \
 	X(DROP_TCP_FLAGS, "drop-tcp-flags", "TCP flags that no sane sender sets (SYN with FIN)")   \

@@ -56,7 +56,9 @@ void postern_dataplane_reclaim(struct postern_dataplane *dp);
 
 // Member health, one word a member (control: rw, worker: ro).
 #define POSTERN_MEMBER_TAKES_NEW 0x1u // new sessions may go there
-#define POSTERN_MEMBER_RESET     0x2u // its sessions are to be reset on both sides, now
+// Bits 8 to 15: of 256 new sessions so many are withheld from it while it warms up; 0: none.
+#define POSTERN_MEMBER_SHARE_WITHHELD(word) (((word) >> 8) & 0xffu)
+#define POSTERN_MEMBER_RESET                0x2u // its sessions are to be reset on both sides, now
 
 void postern_member_set_health(struct postern_dataplane *dp, uint16_t member, uint32_t word);
 
@@ -127,7 +129,8 @@ struct postern_session {
 	struct postern_endpoint client;
 	uint16_t listen;                    // id
 	uint16_t member;                    // id
-	struct postern_endpoint translated; // our address and port towards the member
+	struct postern_endpoint translated; // what the member sees: ours, or the client's own
+	uint8_t protocol;
 	uint64_t age_ms;
 	uint64_t idle_ms;
 	uint64_t bytes_in;

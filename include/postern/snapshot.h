@@ -37,6 +37,18 @@ struct postern_interface {
 	uint16_t mtu; // bytes of IP packet; 0: as the port has it
 };
 
+// What is replaced on the way to a member.
+enum postern_translate {
+	POSTERN_TRANSLATE_SOURCE,      // both addresses; members need no route back
+	POSTERN_TRANSLATE_DESTINATION, // the service's alone; postern is the members' gateway
+};
+
+// What a client's sessions have in common when a member is chosen.
+enum postern_affinity {
+	POSTERN_AFFINITY_NONE,   // nothing: addresses and ports of both sides decide
+	POSTERN_AFFINITY_SOURCE, // the client's address decides
+};
+
 // How long a session may stay without a packet in each of its states, in milliseconds.
 struct postern_session_times {
 	uint32_t opening_ms;
@@ -50,14 +62,20 @@ struct postern_service {
 	uint16_t pool; // id
 	char name[POSTERN_NAME_SIZE];
 	struct postern_session_times times;
+	enum postern_translate translate;
+	enum postern_affinity affinity;
 };
 
-// One address and port that a service answers on.
+// One address and port, or range of ports, that a service answers on.
 struct postern_listen {
 	uint16_t id;
 	uint16_t service;   // id
 	uint16_t interface; // index: where its address is announced
 	struct postern_endpoint at;
+	// The last port of a range, which is kept towards members: destination translation only.
+	// 0: one port, and the member's own is used.
+	uint16_t last_port;
+	uint8_t protocol; // IPPROTO_TCP or IPPROTO_UDP
 };
 
 struct postern_member {
@@ -86,6 +104,7 @@ struct postern_pool {
 	uint16_t n_members;
 	struct postern_maglev maglev[POSTERN_FAMILIES];
 	uint16_t observe_fall; // failures in a row after which a worker reports; 0: never
+	bool try_all;          // when no member takes sessions, choose as if all did
 };
 
 struct postern_snapshot {

@@ -3,6 +3,7 @@
 
 #include "rig.h"
 
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,7 +83,11 @@ static void listen_at(struct postern_snapshot *s, uint16_t id, uint16_t service,
 		{"203.0.113.20", "2001:db8:1::20"}, {"10.0.0.100", "2001:db8:2::100"}};
 
 	*l = (struct postern_listen){
-		.id = id, .service = service, .at = {rig_addr(at[one_arm][family]), port}};
+		.id = id,
+		.service = service,
+		.at = {rig_addr(at[one_arm][family]), port},
+		.protocol = IPPROTO_TCP,
+	};
 }
 
 static void services(struct postern_snapshot *s, const struct rig_world *w)

@@ -56,7 +56,7 @@ static const struct spoilt ipv4[] = {
 	AT("length 65535", TCP4, IP, 16, "\xff\xff", DROP_TRUNCATED),
 	AT("first fragment", TCP4, IP, 20, "\x20\x00", DROP_FRAGMENT),
 	AT("last fragment", TCP4, IP, 20, "\x00\x01", DROP_FRAGMENT),
-	AT("UDP", TCP4, IP, 23, "\x11", DROP_PROTOCOL),
+	AT("UDP whose length lies", TCP4, IP, 23, "\x11", DROP_UDP_HEADER),
 	AT("protocol 0", TCP4, IP, 23, "\x00", DROP_PROTOCOL),
 	AT("ESP", TCP4, IP, 23, "\x32", DROP_PROTOCOL),
 	AT("IPv6 in IPv4", TCP4, IP, 23, "\x29", DROP_PROTOCOL),
@@ -135,7 +135,7 @@ static const struct spoilt ipv6[] = {
 	AT("destination options", TCP6, NONE, 20, "\x3c", DROP_IP_OPTION),
 	AT("fragment header", TCP6, NONE, 20, "\x2c", DROP_FRAGMENT),
 	AT("no next header", TCP6, NONE, 20, "\x3b", DROP_PROTOCOL),
-	AT("UDP", TCP6, NONE, 20, "\x11", DROP_PROTOCOL),
+	AT("UDP whose length lies", TCP6, NONE, 20, "\x11", DROP_UDP_HEADER),
 	AT("ICMPv4 in IPv6", TCP6, NONE, 20, "\x01", DROP_PROTOCOL),
 	AT("protocol 253", TCP6, NONE, 20, "\xfd", DROP_PROTOCOL),
 };

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// UDP in forward mode. A session is whatever one client port sends to one service, and lasts until
+// neither side has sent for the idle time.
+
+#include "steer/private.h"
+
+#include <rte_byteorder.h>
+
+static void drop(struct steer *s, struct steer_packet *p, enum postern_counter reason)
+{
+	base_add(&s->counters->value[reason], 1);
+	rte_pktmbuf_free(p->ip->m);
+}
+
+#define DROP(s, p, reason) drop(s, p, POSTERN_COUNTER_DROP_##reason)
+
+bool steer_udp_read(struct steer *s, struct steer_packet *p)
+{
+	struct ip_packet *ip = p->ip;
+	struct rte_udp_hdr *udp = rte_pktmbuf_mtod_offset(ip->m, struct rte_udp_hdr *, ip->l4);
+
+	if (ip->l4_length < sizeof(*udp) || ip->l4 + sizeof(*udp) > ip->m->data_len) {
+		DROP(s, p, UDP_HEADER);
+		return false;
+	}
+	const uint16_t length = rte_be_to_cpu_16(udp->dgram_len);
+
+	// A source port of zero means that no answer is wanted (RFC 768): nothing here for it. IPv6
+	// has no datagrams without a checksum (RFC 8200 8.1).
+	if (length < sizeof(*udp) || length > ip->l4_length || udp->dst_port == 0 ||
+		udp->src_port == 0 || (ip->family == POSTERN_V6 && udp->dgram_cksum == 0)) {
+		DROP(s, p, UDP_HEADER);
+		return false;
+	}
+	p->udp = udp;
+	ip->tuple.sport = udp->src_port;
+	ip->tuple.dport = udp->dst_port;
+	p->hash = steer_tuple_hash(s, &ip->tuple);
+	return true;
+}
+
+void steer_udp_in_session(
+	struct steer *s, struct steer_flow *f, unsigned direction, struct steer_packet *p)
+{
+	f->last_ms = s->now_ms;
+	if (direction == FROM_MEMBER && f->state == POSTERN_SESSION_OPENING) {
+		steer_flow_set_state(s, f, POSTERN_SESSION_ESTABLISHED);
+		COUNT(s->counters, SESSION_ESTABLISHED);
+		base_add(&s->members[f->member].stats.established, 1);
+	}
+	steer_forward(s, f, direction, p);
+}
+
+void steer_udp_stray(struct steer *s, struct steer_packet *p)
+{
+	if (!ip_is_acceptable(s->ip, p->ip)) {
+		rte_pktmbuf_free(p->ip->m);
+		return;
+	}
+	const uint16_t listen = steer_listen_find(s, &p->ip->tuple);
+
+	if (listen == POSTERN_ID_NONE) {
+		DROP(s, p, PROTOCOL);
+		return;
+	}
+	if (p->ip->ttl <= 1) {
+		DROP(s, p, TTL);
+		return;
+	}
+	struct steer_flow *f = steer_begin(s, p, listen);
+
+	if (f != NULL)
+		steer_forward(s, f, FROM_CLIENT, p);
+}
