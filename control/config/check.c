@@ -87,11 +87,11 @@ static void unknown_name(struct config_context *ctx, const char *kind, const cha
 
 static void check_dataplane(struct config_context *ctx, const struct config *c)
 {
-	if (c->dataplane.workers.count <= 1)
+	if (c->dataplane.workers.count <= POSTERN_WORKERS_MAX)
 		return;
 	config_path_set(ctx, "dataplane.workers");
-	config_mistake_here(ctx, "one CPU, as in [1]",
-		"this version runs exactly one worker, here are %zu", c->dataplane.workers.count);
+	config_mistake_here(ctx, "fewer CPUs", "at most %u workers are possible, here are %zu",
+		POSTERN_WORKERS_MAX, c->dataplane.workers.count);
 }
 
 static void check_tls_file(

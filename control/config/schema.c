@@ -73,7 +73,9 @@ static const struct schema_field dataplane_fields[] = {
 		.offset = WITHIN(dataplane, workers),
 		.standard = "the highest CPU that the process may run on",
 		.most = 1024,
-		.help = "CPUs that move packets, one worker each. This version runs exactly one."},
+		.help = "CPUs that move packets, one worker each. A CPU may stand more than once, "
+			"which is "
+			"of use in trials only."},
 	{.key = "huge-pages",
 		.type = SCHEMA_CHOICE,
 		.offset = WITHIN(dataplane, huge_pages),

@@ -105,7 +105,8 @@ static int start_dataplane(struct daemon *d, char *why, size_t size)
 	const struct config *c = d->config;
 	const struct postern_start start = {
 		.program = d->program,
-		.worker_cpu = c->dataplane.workers.items[0],
+		.worker_cpus = c->dataplane.workers.items,
+		.n_workers = (unsigned)c->dataplane.workers.count,
 		.huge_pages = (enum postern_huge_pages)c->dataplane.huge_pages,
 		.memory_mb = c->dataplane.memory_mb,
 		.buffers = c->dataplane.buffers,

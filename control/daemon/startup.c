@@ -6,7 +6,6 @@
 
 #include "postern/log.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <linux/capability.h>
 #include <net/if.h>
@@ -20,28 +19,31 @@
 
 LOG_SUBSYSTEM("start");
 
-static unsigned check_cpu(const struct config *c)
+static unsigned check_cpus(const struct config *c)
 {
-	// The configuration is refused with more than one.
-	assert(c->dataplane.workers.count == 1);
-	const uint32_t cpu = c->dataplane.workers.items[0];
-	cpu_set_t allowed;
+	const cpu_set_t *allowed = NULL;
+	unsigned obstacles = 0;
+	cpu_set_t set;
 
-	if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0 || CPU_COUNT(&allowed) == 0)
-		return 0;
-	if (cpu >= CPU_SETSIZE || !CPU_ISSET(cpu, &allowed)) {
+	if (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 0)
+		allowed = &set;
+	for (size_t i = 0; allowed != NULL && i < c->dataplane.workers.count; i++) {
+		const uint32_t cpu = c->dataplane.workers.items[i];
+
+		if (cpu < CPU_SETSIZE && CPU_ISSET(cpu, allowed))
+			continue;
 		LOG(ERROR,
 			"CPU %u of \"workers\" may not be used by this process (taskset or "
 			"cgroup); "
 			"\"taskset -p $$\" shows which may",
 			cpu);
-		return 1;
+		obstacles++;
 	}
-	if (CPU_COUNT(&allowed) == 1)
-		LOG(WARNING, "one CPU alone: control and worker share it, so probes and the socket "
-			     "answer "
-			     "late under load; give postern two CPUs");
-	return 0;
+	if (allowed != NULL && (size_t)CPU_COUNT(allowed) <= c->dataplane.workers.count)
+		LOG(WARNING, "no CPU is left for control: it shares one with a worker, so probes "
+			     "and the "
+			     "socket answer late under load; take one off \"workers\"");
+	return obstacles;
 }
 
 // Opening packet sockets, TAP devices and PCI devices wants CAP_NET_ADMIN, CAP_NET_RAW and more;
@@ -169,7 +171,7 @@ static unsigned check_device(const struct config_interface *f)
 
 unsigned startup_check(const struct config *config)
 {
-	unsigned obstacles = check_cpu(config) + check_permissions();
+	unsigned obstacles = check_cpus(config) + check_permissions();
 
 	for (size_t i = 0; i < config->interfaces.count; i++)
 		obstacles += check_device(&config->interfaces.items[i]);

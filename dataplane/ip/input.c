@@ -230,27 +230,35 @@ static bool input_one(struct ip_layer *ip, struct ip_packet *p)
 	return false;
 }
 
-unsigned ip_input(struct ip_layer *ip, uint16_t interface, struct rte_mbuf **pkts, unsigned n,
+unsigned ip_input_again(struct ip_layer *ip, uint16_t interface, struct rte_mbuf **pkts, unsigned n,
 	struct ip_packet *out)
 {
 	unsigned kept = 0;
-	uint64_t bytes = 0;
 
 	for (unsigned i = 0; i < n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(pkts[i], void *));
 	for (unsigned i = 0; i < n; i++) {
 		struct ip_packet *p = &out[kept];
 
-		bytes += pkts[i]->pkt_len;
 		p->m = pkts[i];
 		p->interface = interface;
 		p->checksum_missing = (pkts[i]->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) ==
 				      RTE_MBUF_F_RX_L4_CKSUM_NONE;
 		kept += input_one(ip, p);
 	}
+	return kept;
+}
+
+unsigned ip_input(struct ip_layer *ip, uint16_t interface, struct rte_mbuf **pkts, unsigned n,
+	struct ip_packet *out)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		bytes += pkts[i]->pkt_len;
 	COUNT_N(ip->counters, RX_PACKETS, n);
 	COUNT_N(ip->counters, RX_BYTES, bytes);
-	return kept;
+	return ip_input_again(ip, interface, pkts, n, out);
 }
 
 // Sources that no unicast packet has: "this network", loopback, multicast and reserved in IPv4

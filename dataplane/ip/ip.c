@@ -42,6 +42,7 @@ int ip_init(struct ip_layer *ip, struct base_counters *counters, struct rte_memp
 	ip->pool = pool;
 	ip->tx = tx;
 	ip->now_us = now_us;
+	ip->workers = 1;
 	ip_adopt(ip, config);
 	ip->answers = ip_answers_new(config->n_interfaces, now_us);
 	if (ip->answers == NULL || ip_neigh_init(ip, now_us) < 0 || hold_gateways(ip) < 0) {
@@ -97,7 +98,7 @@ static void announce_some(struct ip_layer *ip)
 	const struct ip_config *c = ip->config;
 	const uint32_t end = c->locals_mask + 1;
 
-	if (ip->announce_rounds == 0 || ip->now_us < ip->announce_due_us)
+	if (!ip->announces || ip->announce_rounds == 0 || ip->now_us < ip->announce_due_us)
 		return;
 	for (unsigned i = 0; i < ANNOUNCE_PER_TURN && ip->announce_at < end; i++) {
 		const struct ip_local *l = &c->locals[ip->announce_at++];

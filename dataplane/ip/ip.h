@@ -103,6 +103,17 @@ const struct ip_local *ip_config_find(const struct ip_config *c, const struct po
 
 struct ip_neigh;
 
+// What one worker has heard of a neighbour, for the others.
+struct ip_learnt {
+	struct postern_addr addr;
+	struct rte_ether_addr mac;
+	uint16_t interface;
+	uint32_t how; // IP_LEARN_..., private to this folder
+	uint32_t has_mac;
+};
+
+#define IP_LEARNT_MAX 16 // in one turn; what is more is asked for again
+
 struct ip_layer {
 	struct base_counters *counters;
 	struct rte_mempool *pool;
@@ -113,20 +124,26 @@ struct ip_layer {
 	uint16_t *neigh_buckets;
 	uint16_t neigh_free;
 	uint16_t neigh_hand;
-	uint16_t neigh_waiting; // packets that wait, all entries together
+	bool shares; // other workers want to know what is learnt
+	uint8_t n_learnt;
+	struct ip_learnt learnt[IP_LEARNT_MAX]; // in this turn
+	uint16_t neigh_waiting;                 // packets that wait, all entries together
 	struct base_wheel neigh_wheel;
 	uint16_t neigh_clients;                  // entries made for clients
 	uint16_t *gateways;                      // entries held for good, two an interface
 	struct ip_bucket (*answers)[IP_ANSWERS]; // by interface
 	uint64_t defended_us;                    // when an address was last defended
 	uint32_t announce_at;                    // cursor over config->locals
+	bool announces;                          // one worker speaks for all
+	uint8_t workers;                         // that share the limits on answers
 	uint8_t announce_rounds;
 	bool announce_all; // not only what is new: an earlier round was cut short
 	uint64_t announce_due_us;
 };
 
 // `tx` has one entry an interface; pool, tx and counters outlive the instance. The configuration is
-// adopted at once, and its gateways are asked for. -ENOMEM.
+// adopted at once, and its gateways are asked for; it announces and
+// shares nothing until told otherwise by the fields of those names. -ENOMEM.
 int ip_init(struct ip_layer *ip, struct base_counters *counters, struct rte_mempool *pool,
 	struct port_tx *tx, const struct ip_config *config, uint64_t now_us);
 
@@ -141,6 +158,13 @@ void ip_adopt(struct ip_layer *ip, const struct ip_config *config);
 // have been answered, queued or freed. `out` has room for n.
 unsigned ip_input(struct ip_layer *ip, uint16_t interface, struct rte_mbuf **pkts, unsigned n,
 	struct ip_packet *out);
+
+// The same for packets that another worker has received, and counted.
+unsigned ip_input_again(struct ip_layer *ip, uint16_t interface, struct rte_mbuf **pkts, unsigned n,
+	struct ip_packet *out);
+
+// Takes what another worker has learnt.
+void ip_learn(struct ip_layer *ip, const struct ip_learnt *l);
 
 // Timers: neighbours, announcements. Once a turn.
 void ip_poll(struct ip_layer *ip);

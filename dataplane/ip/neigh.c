@@ -283,7 +283,7 @@ static void unconfirmed(struct ip_layer *ip, struct ip_neigh *n)
 	base_wheel_arm(&ip->neigh_wheel, index_of(ip, n), ip->now_us + ASK_INTERVAL_US);
 }
 
-bool ip_neigh_learn(struct ip_layer *ip, uint16_t interface, const struct postern_addr *addr,
+static bool learn(struct ip_layer *ip, uint16_t interface, const struct postern_addr *addr,
 	const struct rte_ether_addr *mac, unsigned how)
 {
 	struct ip_neigh *n = find(ip, interface, addr);
@@ -310,6 +310,25 @@ bool ip_neigh_learn(struct ip_layer *ip, uint16_t interface, const struct poster
 		unconfirmed(ip, n);
 	waiting_send(ip, n);
 	return true;
+}
+
+bool ip_neigh_learn(struct ip_layer *ip, uint16_t interface, const struct postern_addr *addr,
+	const struct rte_ether_addr *mac, unsigned how)
+{
+	if (ip->shares && ip->n_learnt < IP_LEARNT_MAX) {
+		struct ip_learnt *l = &ip->learnt[ip->n_learnt++];
+
+		*l = (struct ip_learnt){.addr = *addr, .interface = interface, .how = how};
+		l->has_mac = mac != NULL;
+		if (mac != NULL)
+			l->mac = *mac;
+	}
+	return learn(ip, interface, addr, mac, how);
+}
+
+void ip_learn(struct ip_layer *ip, const struct ip_learnt *l)
+{
+	learn(ip, l->interface, &l->addr, l->has_mac ? &l->mac : NULL, l->how);
 }
 
 static void entry_expired(struct ip_layer *ip, struct ip_neigh *n)

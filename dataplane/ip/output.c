@@ -32,7 +32,7 @@ struct ip_bucket (*ip_answers_new(uint16_t interfaces, uint64_t now_us))[IP_ANSW
 bool ip_answer_allowed(struct ip_layer *ip, uint16_t interface, enum ip_answer kind)
 {
 	struct ip_bucket *b = &ip->answers[interface][kind];
-	const uint32_t rate = answers_per_second[kind];
+	const uint32_t rate = answers_per_second[kind] / ip->workers;
 	const uint64_t passed_us = ip->now_us - b->filled_us;
 
 	if (passed_us >= 1000000u) {

@@ -123,24 +123,33 @@ static int choose_huge(const struct postern_start *start, bool pci, unsigned nee
 	return 0;
 }
 
-// Lcore 0 is the control thread, free to run on every CPU that the process may use but the worker's,
-// unless there is no other; lcore 1 is the worker, bound to its own.
-static void add_lcores(struct args *a, unsigned worker_cpu)
+// Lcore 0 is the control thread, free to run on every CPU that the process may use but the workers',
+// unless there is no other; lcores 1 and following are the workers, bound to theirs.
+static void add_lcores(struct args *a, const struct postern_start *start)
 {
 	char set[ARG_SIZE - 64];
 	size_t used = 0;
-	cpu_set_t cpus;
+	char workers[ARG_SIZE - 64];
+	cpu_set_t cpus, others;
 
 	CPU_ZERO(&cpus);
 	sched_getaffinity(0, sizeof(cpus), &cpus);
-	if (CPU_COUNT(&cpus) > 1)
-		CPU_CLR(worker_cpu, &cpus);
+	others = cpus;
+	for (unsigned i = 0; i < start->n_workers; i++)
+		CPU_CLR(start->worker_cpus[i], &others);
+	if (CPU_COUNT(&others) > 0)
+		cpus = others;
 	set[0] = '\0';
 	for (unsigned cpu = 0; cpu < CPU_SETSIZE && used < sizeof(set) - 8; cpu++)
 		if (CPU_ISSET(cpu, &cpus))
 			used += (size_t)snprintf(
 				set + used, sizeof(set) - used, "%s%u", used > 0 ? "," : "", cpu);
-	add(a, "--lcores=0@(%s),1@%u", set, worker_cpu);
+	used = 0;
+	workers[0] = '\0';
+	for (unsigned i = 0; i < start->n_workers; i++)
+		used += (size_t)snprintf(workers + used, sizeof(workers) - used, ",%u@%u", i + 1,
+			start->worker_cpus[i]);
+	add(a, "--lcores=0@(%s)%s", set, workers);
 }
 
 int port_eal_start(const struct postern_start *start, const struct postern_interface *interfaces,
@@ -159,7 +168,7 @@ int port_eal_start(const struct postern_start *start, const struct postern_inter
 	struct args *a = &arguments;
 
 	add(a, "%s", start->program);
-	add_lcores(a, start->worker_cpu);
+	add_lcores(a, start);
 	add(a, "-m");
 	add(a, "%u", memory);
 	if (*huge) {

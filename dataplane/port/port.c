@@ -60,7 +60,16 @@ static int configure(struct port *p, const struct postern_interface *interface, 
 			return rc;
 		conf.rxmode.mtu = p->mtu;
 	}
-	rc = rte_eth_dev_configure(p->id, workers, workers, &conf);
+	p->queues = (uint16_t)RTE_MIN(workers, RTE_MIN(info.max_rx_queues, info.max_tx_queues));
+	// Several queues are filled by the port's own hash where it has one; whose a packet is is
+	// decided by the worker that receives it.
+	if (p->queues > 1 && info.flow_type_rss_offloads != 0) {
+		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+		conf.rx_adv_conf.rss_conf.rss_hf =
+			info.flow_type_rss_offloads &
+			(RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
+	}
+	rc = rte_eth_dev_configure(p->id, p->queues, p->queues, &conf);
 	if (rc < 0)
 		return rc;
 	p->configured = true;
@@ -70,7 +79,7 @@ static int configure(struct port *p, const struct postern_interface *interface, 
 	const int socket = rte_eth_dev_socket_id(p->id);
 	const unsigned node = socket < 0 ? (unsigned)SOCKET_ID_ANY : (unsigned)socket;
 
-	for (uint16_t q = 0; q < workers; q++) {
+	for (uint16_t q = 0; q < p->queues; q++) {
 		rc = rte_eth_rx_queue_setup(p->id, q, rxd, node, NULL, pool);
 		if (rc < 0)
 			return rc;
@@ -133,10 +142,12 @@ int port_open(struct port *p, const struct postern_interface *interface, uint16_
 	if (rte_eth_link_get_nowait(p->id, &link) == 0 && link.link_status == RTE_ETH_LINK_DOWN)
 		LOG(WARNING, "interface %s: no link yet", interface->name);
 	LOG(NOTICE,
-		"interface %s: %s, " RTE_ETHER_ADDR_PRT_FMT ", MTU %u, checksums received by %s, "
-		"sent by %s",
+		"interface %s: %s, " RTE_ETHER_ADDR_PRT_FMT
+		", MTU %u, %u queue%s, checksums received "
+		"by %s, sent by %s",
 		interface->name, interface->device, RTE_ETHER_ADDR_BYTES(&p->mac), p->mtu,
-		p->rx_checksum ? "the port" : "software", p->tx_checksum ? "the port" : "software");
+		p->queues, p->queues == 1 ? "" : "s", p->rx_checksum ? "the port" : "software",
+		p->tx_checksum ? "the port" : "software");
 	return 0;
 }
 

@@ -26,18 +26,23 @@ struct port {
 	uint16_t id; // DPDK's
 	uint16_t mtu;
 	struct rte_ether_addr mac;
+	uint16_t queues;  // of each direction: at most one a worker
 	bool rx_checksum; // the port verifies IPv4 and TCP checksums
 	bool tx_checksum; // the port writes IPv4 and TCP checksums
 	bool configured;
 	bool started;
 };
 
+// Room for what a turn may send before it is flushed or handed on.
+#define PORT_TX_MAX (8 * PORT_BURST)
+
 // Packets on their way out of one port. One worker owns it.
 struct port_tx {
 	uint16_t port;
 	uint16_t queue;
 	uint16_t count;
-	struct rte_mbuf *pkts[PORT_BURST];
+	bool has_queue; // otherwise the owner passes them on before the turn ends
+	struct rte_mbuf *pkts[PORT_TX_MAX];
 };
 
 // Starts EAL for the devices of the interfaces, with huge pages or without. *huge tells which.
@@ -45,7 +50,8 @@ struct port_tx {
 int port_eal_start(const struct postern_start *start, const struct postern_interface *interfaces,
 	unsigned n_interfaces, bool *huge, char *why, size_t size);
 
-// Finds the port of a device, configures one receive and one transmit queue a worker, starts it.
+// Finds the port of a device, configures one receive and one transmit queue a worker, or as many as
+// it has, and starts it.
 // Errors as above.
 int port_open(struct port *p, const struct postern_interface *interface, uint16_t workers,
 	struct rte_mempool *pool, char *why, size_t size);
@@ -58,7 +64,12 @@ void port_tx_flush(struct port_tx *tx, struct base_counters *counters);
 
 static inline void port_tx_push(struct port_tx *tx, struct rte_mbuf *m, struct base_counters *c)
 {
-	if (tx->count == PORT_BURST)
+	if (tx->has_queue && tx->count == PORT_BURST)
 		port_tx_flush(tx, c);
+	if (unlikely(tx->count == PORT_TX_MAX)) {
+		COUNT(c, DROP_TX_FULL);
+		rte_pktmbuf_free(m);
+		return;
+	}
 	tx->pkts[tx->count++] = m;
 }

@@ -116,6 +116,11 @@ uint16_t steer_listen_find(const struct steer *s, const struct ip_tuple *t)
 	}
 }
 
+bool steer_listens(const struct steer *s, const struct ip_tuple *t)
+{
+	return steer_listen_find(s, t) != POSTERN_ID_NONE;
+}
+
 static bool has_changed(const struct steer_member *m, const struct postern_member *to)
 {
 	return !m->known || m->port != rte_cpu_to_be_16(to->at.port) ||

@@ -19,7 +19,6 @@
 // Ports below 1024 belong to services (RFC 6335 6); the rest are 64,512 for each member and
 // address of ours.
 #define FIRST_PORT 1024u
-#define PORTS      (65536u - FIRST_PORT)
 
 // Members that a SYN is sent to before its client is told no.
 #define MAX_TRIES 3u
@@ -92,6 +91,16 @@ uint16_t steer_pick_member(const struct steer *s, const struct steer_listen *l, 
 	return left;
 }
 
+// A port whose remainder by the number of workers is this worker, so that the member's packets find
+// their owner by it.
+static uint16_t port_of(const struct steer *s, uint32_t random)
+{
+	const uint32_t first = (FIRST_PORT + s->workers - 1) / s->workers;
+	const uint32_t end = 65536u / s->workers;
+
+	return (uint16_t)((first + base_hash_reduce(random, end - first)) * s->workers + s->worker);
+}
+
 static bool may_give_way(const struct steer_flow *f)
 {
 	return f->state == POSTERN_SESSION_OPENING || steer_flow_is_over(f);
@@ -110,8 +119,7 @@ static int draw_port(struct steer *s, struct steer_flow *f, uint64_t *hash)
 		struct ip_tuple t;
 
 		f->nat = (uint16_t)(range->first + base_hash_reduce((uint32_t)r, range->count));
-		f->own_port = rte_cpu_to_be_16(
-			(uint16_t)(FIRST_PORT + base_hash_reduce((uint32_t)(r >> 32), PORTS)));
+		f->own_port = rte_cpu_to_be_16(port_of(s, (uint32_t)(r >> 32)));
 		steer_flow_tuple(s, f, FROM_MEMBER, &t);
 		*hash = steer_tuple_hash(s, &t);
 		const uint32_t taken = steer_table_find(s, *hash, &t);

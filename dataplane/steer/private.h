@@ -188,6 +188,7 @@ struct steer {
 	bool sweeping;
 	bool event_mark;
 	uint8_t worker;
+	uint8_t workers;
 	struct rte_ring *events;
 };
 

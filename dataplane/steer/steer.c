@@ -62,6 +62,7 @@ struct steer *steer_new(const struct steer_setup *setup)
 	s->capacity = setup->sessions;
 	s->secret = setup->secret;
 	s->worker = setup->worker;
+	s->workers = setup->workers;
 	s->events = setup->events;
 	s->health = setup->health;
 	s->health_changes = setup->health_changes;

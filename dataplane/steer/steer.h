@@ -39,7 +39,8 @@ struct steer_setup {
 	struct base_counters *counters;
 	struct ip_layer *ip;            // has adopted its configuration
 	uint32_t sessions;              // capacity
-	uint8_t worker;                 // for events
+	uint8_t worker;                 // index
+	uint8_t workers;                // how many; ports are drawn so that they name this one
 	struct rte_ring *events;        // of struct postern_event; this worker is the only producer
 	const uint32_t *health;         // words by member id; control: rw, worker: ro
 	const uint64_t *health_changes; // grows after words have changed; control: rw, worker: ro
@@ -54,7 +55,10 @@ void steer_free(struct steer *s);
 // ended over the next turns.
 void steer_adopt(struct steer *s, const struct steer_config *config);
 
-// Takes the TCP packets of a burst.
+// True if a service listens where the packet goes.
+bool steer_listens(const struct steer *s, const struct ip_tuple *t);
+
+// Takes the TCP and UDP packets of a burst.
 void steer_input(struct steer *s, struct ip_packet *pkts, unsigned n);
 
 // Timers, and sessions that must be reset; a bounded share of the work each turn. True if more

@@ -83,7 +83,15 @@ int64_t postern_dataplane_publish(struct postern_dataplane *dp, struct postern_s
 
 uint64_t postern_dataplane_adopted(const struct postern_dataplane *dp)
 {
-	return __atomic_load_n(&dp->worker.adopted, __ATOMIC_ACQUIRE);
+	uint64_t lowest = UINT64_MAX;
+
+	for (unsigned i = 0; i < dp->n_workers; i++) {
+		const uint64_t adopted =
+			__atomic_load_n(&dp->workers[i]->adopted, __ATOMIC_ACQUIRE);
+
+		lowest = RTE_MIN(lowest, adopted);
+	}
+	return lowest;
 }
 
 // A worker that has adopted epoch N keeps no pointer into an earlier one: ip_adopt() and

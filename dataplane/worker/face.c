@@ -28,28 +28,38 @@ unsigned postern_events_take(struct postern_dataplane *dp, struct postern_event 
 	const ssize_t was_set = read(dp->events_fd, &marks, sizeof(marks));
 
 	(void)was_set;
-	return rte_ring_sc_dequeue_burst_elem(dp->events, out, sizeof(*out), n, NULL);
+	unsigned taken = 0;
+
+	for (unsigned i = 0; i < dp->n_workers; i++)
+		taken += rte_ring_sc_dequeue_burst_elem(
+			dp->workers[i]->events, out + taken, sizeof(*out), n - taken, NULL);
+	return taken;
 }
 
 void postern_counters_read(
 	const struct postern_dataplane *dp, uint64_t out[static POSTERN_COUNTER_COUNT])
 {
-	for (unsigned i = 0; i < POSTERN_COUNTER_COUNT; i++)
-		out[i] = base_get(&dp->worker.counters.value[i]);
+	for (unsigned i = 0; i < POSTERN_COUNTER_COUNT; i++) {
+		out[i] = 0;
+		for (unsigned w = 0; w < dp->n_workers; w++)
+			out[i] += base_get(&dp->workers[w]->counters.value[i]);
+	}
 }
 
 void postern_member_read(
 	const struct postern_dataplane *dp, uint16_t member, struct postern_member_stats *out)
 {
 	*out = (struct postern_member_stats){0};
-	steer_member_stats_add(dp->worker.steer, member, out);
+	for (unsigned i = 0; i < dp->n_workers; i++)
+		steer_member_stats_add(dp->workers[i]->steer, member, out);
 }
 
 void postern_listen_read(
 	const struct postern_dataplane *dp, uint16_t listen, struct postern_listen_stats *out)
 {
 	*out = (struct postern_listen_stats){0};
-	steer_listen_stats_add(dp->worker.steer, listen, out);
+	for (unsigned i = 0; i < dp->n_workers; i++)
+		steer_listen_stats_add(dp->workers[i]->steer, listen, out);
 }
 
 bool postern_member_is_idle(const struct postern_dataplane *dp, uint16_t member)
@@ -80,18 +90,26 @@ const char *postern_session_state_name(enum postern_session_state s)
 	return s < POSTERN_SESSION_STATES ? names[s] : "?";
 }
 
+// A cursor is the worker in its upper half and the slot in its lower.
 int postern_session_next(const struct postern_dataplane *dp, uint64_t *cursor, unsigned budget,
 	struct postern_session *out)
 {
-	const struct steer *s = dp->worker.steer;
 	const uint64_t now = base_clock_us(&dp->clock);
-	const uint64_t end = steer_high_water(s);
 
-	for (; *cursor < end; budget--) {
-		if (budget == 0)
-			return -EAGAIN;
-		if (steer_session_read(s, (uint32_t)(*cursor)++, now, out) == 0)
-			return 1;
+	for (uint64_t i = *cursor >> 32; i < dp->n_workers; i++) {
+		const struct steer *s = dp->workers[i]->steer;
+		const uint32_t end = steer_high_water(s);
+
+		for (uint32_t slot = (uint32_t)*cursor; slot < end; slot++, budget--) {
+			*cursor = i << 32 | slot;
+			if (budget == 0)
+				return -EAGAIN;
+			if (steer_session_read(s, slot, now, out) == 0) {
+				++*cursor;
+				return 1;
+			}
+		}
+		*cursor = (i + 1) << 32;
 	}
 	return 0;
 }
@@ -99,23 +117,30 @@ int postern_session_next(const struct postern_dataplane *dp, uint64_t *cursor, u
 int postern_session_get(const struct postern_dataplane *dp, unsigned worker, uint32_t slot,
 	uint32_t generation, struct postern_session *out)
 {
-	const struct steer *s = dp->worker.steer;
-
-	if (worker != 0 || slot >= steer_high_water(s))
+	if (worker >= dp->n_workers || slot >= steer_high_water(dp->workers[worker]->steer))
 		return -ENOENT;
-	const int rc = steer_session_read(s, slot, base_clock_us(&dp->clock), out);
+	const int rc = steer_session_read(
+		dp->workers[worker]->steer, slot, base_clock_us(&dp->clock), out);
 
 	return rc == 0 && out->generation != generation ? -ENOENT : rc;
 }
 
 uint32_t postern_sessions_capacity(const struct postern_dataplane *dp)
 {
-	return steer_capacity(dp->worker.steer);
+	uint32_t sum = 0;
+
+	for (unsigned i = 0; i < dp->n_workers; i++)
+		sum += steer_capacity(dp->workers[i]->steer);
+	return sum;
 }
 
 uint32_t postern_sessions_in_use(const struct postern_dataplane *dp)
 {
-	return steer_in_use(dp->worker.steer);
+	uint32_t sum = 0;
+
+	for (unsigned i = 0; i < dp->n_workers; i++)
+		sum += steer_in_use(dp->workers[i]->steer);
+	return sum;
 }
 
 int postern_port_read(

@@ -23,13 +23,40 @@
 #define SLEEP_LONG_NS  1000000 // after LONG_AFTER_US without a packet; it waits 1 ms then
 #define LONG_AFTER_US  10000000u
 
+// Keeps the packets that are this worker's and hands the others over.
+static unsigned sort_out(struct worker *w, struct ip_packet *pkts, unsigned n)
+{
+	unsigned kept = 0;
+
+	if (w->dp->n_workers == 1)
+		return n;
+	for (unsigned i = 0; i < n; i++) {
+		const unsigned owner = worker_owner(w, &pkts[i]);
+
+		if (owner == w->index)
+			pkts[kept++] = pkts[i];
+		else
+			worker_hand_over(w, owner, pkts[i].m, pkts[i].interface, false);
+	}
+	return kept;
+}
+
 void worker_burst(struct worker *w, uint16_t interface, struct rte_mbuf **pkts, unsigned n)
 {
-	struct ip_packet tcp[PORT_BURST];
-	const unsigned kept = ip_input(&w->ip, interface, pkts, n, tcp);
+	struct ip_packet ours[PORT_BURST];
+	const unsigned kept = sort_out(w, ours, ip_input(&w->ip, interface, pkts, n, ours));
 
 	if (kept > 0)
-		steer_input(w->steer, tcp, kept);
+		steer_input(w->steer, ours, kept);
+}
+
+void worker_handed_burst(struct worker *w, uint16_t interface, struct rte_mbuf **pkts, unsigned n)
+{
+	struct ip_packet ours[PORT_BURST];
+	const unsigned kept = ip_input_again(&w->ip, interface, pkts, n, ours);
+
+	if (kept > 0)
+		steer_input(w->steer, ours, kept);
 }
 
 static unsigned receive(struct worker *w)
@@ -38,6 +65,9 @@ static unsigned receive(struct worker *w)
 	unsigned total = 0;
 
 	for (uint16_t i = 0; i < w->dp->n_ports; i++) {
+		// A port may have fewer queues than there are workers.
+		if (w->index >= w->dp->ports[i].queues)
+			continue;
 		const uint16_t n = rte_eth_rx_burst(w->dp->ports[i].id, w->index, pkts, PORT_BURST);
 
 		if (n > 0)
@@ -45,17 +75,6 @@ static unsigned receive(struct worker *w)
 		total += n;
 	}
 	return total;
-}
-
-static bool transmit(struct worker *w)
-{
-	bool any = false;
-
-	for (uint16_t i = 0; i < w->dp->n_ports; i++) {
-		any |= w->tx[i].count > 0;
-		port_tx_flush(&w->tx[i], &w->counters);
-	}
-	return any;
 }
 
 static void adopt_newest(struct worker *w)
@@ -113,11 +132,12 @@ static void turn(struct worker *w)
 	const uint64_t began = rte_rdtsc();
 
 	w->ip.now_us = base_clock_us(&w->dp->clock);
-	const unsigned received = receive(w);
+	const unsigned received = receive(w) + worker_take_handed(w);
 
 	ip_poll(&w->ip);
 	const bool more = steer_poll(w->steer);
-	const bool sent = transmit(w);
+	worker_share_learnt(w);
+	const bool sent = worker_transmit(w);
 
 	COUNT(&w->counters, WORKER_LOOPS);
 	if (received > 0 || more || sent) {

@@ -22,7 +22,7 @@
 
 LOG_SUBSYSTEM("worker");
 
-#define WORKER_LCORE 1 // as port_eal_start() arranges them
+#define FIRST_LCORE 1 // of the workers, as port_eal_start() arranges them
 
 // Buffers that a core keeps for itself between visits to the common pool: four bursts.
 #define POOL_CACHE (4 * PORT_BURST)
@@ -31,23 +31,37 @@ LOG_SUBSYSTEM("worker");
 // reports at most once a failed SYN.
 #define EVENTS 1024
 
-int worker_init(struct worker *w, struct postern_dataplane *dp, uint32_t sessions)
+static int parts_new(struct worker *w, uint32_t sessions)
 {
+	struct postern_dataplane *dp = w->dp;
 	const struct worker_epoch *e = dp->epoch;
+	char name[RTE_RING_NAMESIZE];
 	int rc;
 
-	w->dp = dp;
 	for (uint16_t i = 0; i < dp->n_ports; i++)
-		w->tx[i] = (struct port_tx){.port = dp->ports[i].id, .queue = w->index};
+		w->tx[i] = (struct port_tx){
+			.port = dp->ports[i].id,
+			.queue = w->index,
+			.has_queue = w->index < dp->ports[i].queues,
+		};
+	snprintf(name, sizeof(name), "events-%u", w->index);
+	w->events = rte_ring_create_elem(name, sizeof(struct postern_event), EVENTS, SOCKET_ID_ANY,
+		RING_F_SP_ENQ | RING_F_SC_DEQ);
+	if (w->events == NULL)
+		return -ENOMEM;
 	rc = ip_init(&w->ip, &w->counters, dp->pool, w->tx, &e->ip, base_clock_us(&dp->clock));
 	if (rc < 0)
 		return rc;
+	w->ip.announces = w->index == 0;
+	w->ip.shares = dp->n_workers > 1;
+	w->ip.workers = (uint8_t)dp->n_workers;
 	const struct steer_setup setup = {
 		.counters = &w->counters,
 		.ip = &w->ip,
 		.sessions = sessions,
 		.worker = w->index,
-		.events = dp->events,
+		.workers = (uint8_t)dp->n_workers,
+		.events = w->events,
 		.health = dp->health,
 		.health_changes = &dp->health_changes,
 		.secret = dp->secret,
@@ -61,14 +75,42 @@ int worker_init(struct worker *w, struct postern_dataplane *dp, uint32_t session
 	return 0;
 }
 
-void worker_fini(struct worker *w)
+int worker_new(struct postern_dataplane *dp, uint8_t index, uint32_t sessions)
 {
+	struct worker *w = base_arena_map(sizeof(*w));
+
+	if (w == NULL)
+		return -ENOMEM;
+	w->dp = dp;
+	w->index = index;
+	dp->workers[index] = w;
+	return parts_new(w, sessions);
+}
+
+static void ring_free(struct rte_ring *r)
+{
+	struct worker_handed h;
+
+	while (r != NULL && rte_ring_sc_dequeue_elem(r, &h, sizeof(h)) == 0)
+		rte_pktmbuf_free(h.m);
+	rte_ring_free(r);
+}
+
+void worker_free(struct worker *w)
+{
+	if (w == NULL)
+		return;
 	for (unsigned i = 0; i < w->dp->n_ports; i++)
 		rte_pktmbuf_free_bulk(w->tx[i].pkts, w->tx[i].count);
+	for (unsigned i = 0; i < MAX_WORKERS; i++) {
+		ring_free(w->handed[i]);
+		rte_ring_free(w->learnt[i]);
+	}
 	if (w->ip.neigh != NULL)
 		ip_fini(&w->ip);
 	steer_free(w->steer);
-	w->steer = NULL;
+	rte_ring_free(w->events);
+	base_arena_unmap(w, sizeof(*w));
 }
 
 static int pool_new(
@@ -100,7 +142,8 @@ static int ports_open(
 {
 	for (uint16_t i = 0; i < s->n_interfaces; i++) {
 		dp->n_ports = (uint16_t)(i + 1); // also one that fails half-way is closed
-		const int rc = port_open(&dp->ports[i], &s->interfaces[i], 1, dp->pool, why, size);
+		const int rc = port_open(&dp->ports[i], &s->interfaces[i], (uint16_t)dp->n_workers,
+			dp->pool, why, size);
 
 		if (rc < 0)
 			return rc;
@@ -108,7 +151,21 @@ static int ports_open(
 	return 0;
 }
 
-static int parts_new(struct postern_dataplane *dp, const struct postern_start *start,
+static int workers_new(struct postern_dataplane *dp, uint32_t sessions)
+{
+	// Shares are equal; who owns a session follows from a hash, so they fill alike.
+	const uint32_t share = (sessions + dp->n_workers - 1) / dp->n_workers;
+
+	for (unsigned i = 0; i < dp->n_workers; i++) {
+		const int rc = worker_new(dp, (uint8_t)i, share);
+
+		if (rc < 0)
+			return rc;
+	}
+	return worker_rings_new(dp);
+}
+
+static int all_new(struct postern_dataplane *dp, const struct postern_start *start,
 	struct postern_snapshot **snapshot, char *why, size_t size)
 {
 	int rc = base_secret_draw(&dp->secret);
@@ -119,11 +176,10 @@ static int parts_new(struct postern_dataplane *dp, const struct postern_start *s
 	}
 	base_clock_init(&dp->clock);
 	dp->events_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	dp->events = rte_ring_create_elem("events", sizeof(struct postern_event), EVENTS,
-		SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
-	if (dp->events_fd < 0 || dp->events == NULL) {
-		snprintf(why, size, "no memory for the event ring");
-		return -ENOMEM;
+	if (dp->events_fd < 0) {
+		rc = -errno;
+		snprintf(why, size, "no descriptor for events: %s", strerror(-rc));
+		return rc;
 	}
 	rc = pool_new(dp, start->buffers, (*snapshot)->n_interfaces, why, size);
 	if (rc == 0)
@@ -134,15 +190,29 @@ static int parts_new(struct postern_dataplane *dp, const struct postern_start *s
 	if (rc == 0) {
 		(*snapshot)->epoch = 1;
 		*snapshot = NULL;
-		rc = worker_init(&dp->worker, dp, start->sessions);
+		rc = workers_new(dp, start->sessions);
 	}
 	if (rc < 0)
 		snprintf(why, size,
 			"no memory for %u sessions (about 128 bytes each); lower \"sessions\" "
-			"under "
-			"\"dataplane\"",
+			"under \"dataplane\"",
 			start->sessions);
 	return rc;
+}
+
+static int launch(struct postern_dataplane *dp, char *why, size_t size)
+{
+	for (unsigned i = 0; i < dp->n_workers; i++) {
+		const int rc = rte_eal_remote_launch(worker_run, dp->workers[i], FIRST_LCORE + i);
+
+		if (rc < 0) {
+			snprintf(why, size, "worker %u's thread did not start: %s", i,
+				strerror(-rc));
+			return rc;
+		}
+		dp->n_running = i + 1;
+	}
+	return 0;
 }
 
 int postern_dataplane_start(const struct postern_start *start, struct postern_snapshot *snapshot,
@@ -152,6 +222,12 @@ int postern_dataplane_start(const struct postern_start *start, struct postern_sn
 	bool huge;
 	int rc;
 
+	if (start->n_workers == 0 || start->n_workers > MAX_WORKERS) {
+		snprintf(why, size, "%u workers, and 1 to %u are possible", start->n_workers,
+			MAX_WORKERS);
+		postern_snapshot_free(snapshot);
+		return -EINVAL;
+	}
 	if (snapshot->n_interfaces > MAX_INTERFACES) {
 		snprintf(why, size, "%u interfaces, and at most %u are possible",
 			snapshot->n_interfaces, MAX_INTERFACES);
@@ -172,21 +248,19 @@ int postern_dataplane_start(const struct postern_start *start, struct postern_sn
 	dp->events_fd = -1;
 	dp->huge = huge;
 	dp->busy_poll = start->busy_poll;
-	dp->lcore = WORKER_LCORE;
-	rc = parts_new(dp, start, &snapshot, why, size);
-	if (rc == 0) {
-		rc = rte_eal_remote_launch(worker_run, &dp->worker, dp->lcore);
-		dp->running = rc == 0;
-		if (rc < 0)
-			snprintf(why, size, "the worker's thread did not start: %s", strerror(-rc));
-	}
+	dp->n_workers = start->n_workers;
+	rc = all_new(dp, start, &snapshot, why, size);
+	if (rc == 0)
+		rc = launch(dp, why, size);
 	if (rc < 0) {
 		postern_snapshot_free(snapshot);
 		postern_dataplane_stop(dp);
 		return rc;
 	}
-	LOG(NOTICE, "worker 0 runs on CPU %u with %u sessions, %s huge pages", start->worker_cpu,
-		start->sessions, huge ? "with" : "without");
+	for (unsigned i = 0; i < dp->n_workers; i++)
+		LOG(NOTICE, "worker %u runs on CPU %u with %u sessions, %s huge pages", i,
+			start->worker_cpus[i], steer_capacity(dp->workers[i]->steer),
+			huge ? "with" : "without");
 	*out = dp;
 	return 0;
 }
@@ -196,10 +270,10 @@ void postern_dataplane_stop(struct postern_dataplane *dp)
 	if (dp == NULL)
 		return;
 	__atomic_store_n(&dp->stop, true, __ATOMIC_RELAXED);
-	if (dp->running)
-		rte_eal_wait_lcore(dp->lcore);
-	if (dp->worker.dp != NULL)
-		worker_fini(&dp->worker);
+	for (unsigned i = 0; i < dp->n_running; i++)
+		rte_eal_wait_lcore(FIRST_LCORE + i);
+	for (unsigned i = 0; i < dp->n_workers; i++)
+		worker_free(dp->workers[i]);
 	for (unsigned i = 0; i < dp->n_ports; i++)
 		port_close(&dp->ports[i]);
 	while (dp->epoch != NULL) {
@@ -209,7 +283,6 @@ void postern_dataplane_stop(struct postern_dataplane *dp)
 		dp->epoch = next;
 	}
 	rte_mempool_free(dp->pool);
-	rte_ring_free(dp->events);
 	if (dp->events_fd >= 0)
 		close(dp->events_fd);
 	base_arena_unmap(dp, sizeof(*dp));

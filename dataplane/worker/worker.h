@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #define MAX_INTERFACES RTE_MAX_ETHPORTS
+#define MAX_WORKERS    POSTERN_WORKERS_MAX
 
 // One snapshot with what follows from it. Built by control, read by workers, freed when every
 // worker has adopted a later one.
@@ -26,6 +27,13 @@ struct worker_epoch {
 	struct ip_config ip;
 	struct steer_config steer;
 	struct worker_epoch *next; // control's list of those not yet freed, newest first
+};
+
+// A packet on its way from one worker to another.
+struct worker_handed {
+	struct rte_mbuf *m;
+	uint32_t interface;
+	uint32_t send; // it only wants the other's transmit queue; otherwise it has just come in
 };
 
 // What one worker owns.
@@ -39,6 +47,10 @@ struct worker {
 	uint64_t idle_since_us; // worker: rw
 	unsigned idle_turns;    // worker: rw
 	uint8_t index;
+	// By the worker that they come from; this one is the only consumer. NULL with one worker.
+	struct rte_ring *handed[MAX_WORKERS]; // of struct worker_handed
+	struct rte_ring *learnt[MAX_WORKERS]; // of struct ip_learnt
+	struct rte_ring *events;              // of struct postern_event; control: consumer
 };
 
 struct postern_dataplane {
@@ -50,14 +62,13 @@ struct postern_dataplane {
 	struct worker_epoch *epoch; // RCU; control: rw, worker: ro
 	uint32_t health[65536];     // words by member id; control: rw, worker: ro
 	uint64_t health_changes;    // control: rw, worker: ro
-	struct rte_ring *events;    // worker: producer, control: consumer
 	int events_fd;              // eventfd
 	bool stop;                  // control: rw, worker: ro
 	bool busy_poll;
 	bool huge;
-	bool running; // the worker has been launched
-	unsigned lcore;
-	struct worker worker;
+	unsigned n_workers;
+	unsigned n_running; // workers that have been launched
+	struct worker *workers[MAX_WORKERS];
 };
 
 // Runs until `dp->stop`. The lcore's entry; the argument is a struct worker.
@@ -66,10 +77,30 @@ int worker_run(void *worker);
 // One turn over packets that have been received: what the loop does with a burst, for tests that
 // have no port. Whatever is sent lies in w->tx until it is flushed.
 void worker_burst(struct worker *w, uint16_t interface, struct rte_mbuf **pkts, unsigned n);
+// The same for packets that another worker has received and found to be this one's.
+void worker_handed_burst(struct worker *w, uint16_t interface, struct rte_mbuf **pkts, unsigned n);
 
-// Makes the worker's parts; the epoch is adopted at once. Start only.
-int worker_init(struct worker *w, struct postern_dataplane *dp, uint32_t sessions);
-void worker_fini(struct worker *w);
+// Makes a worker with its index and parts; the epoch is adopted at once. Start only. -ENOMEM.
+int worker_new(struct postern_dataplane *dp, uint8_t index, uint32_t sessions);
+// NULL is fine.
+void worker_free(struct worker *w);
+
+// owner.c: with several workers, the one whose a packet is: by the client's address and port, or by
+// the port of ours that was drawn for it.
+unsigned worker_owner(const struct worker *w, const struct ip_packet *p);
+
+// hand.c
+// The rings between workers, once all of them are there. -ENOMEM.
+int worker_rings_new(struct postern_dataplane *dp);
+// Hands a packet over and counts that, or drops it. Takes the packet.
+void worker_hand_over(
+	struct worker *w, unsigned to, struct rte_mbuf *m, uint16_t interface, bool send);
+// Takes what others have handed over; returns how many packets.
+unsigned worker_take_handed(struct worker *w);
+// Tells others what this worker has learnt of neighbours.
+void worker_share_learnt(struct worker *w);
+// Sends what waits: by its own queues, or through workers that have one.
+bool worker_transmit(struct worker *w);
 
 int worker_epoch_build(struct worker_epoch **out, const struct postern_dataplane *dp,
 	struct postern_snapshot *snapshot, const struct worker_epoch *previous);

@@ -80,6 +80,8 @@
 	X(SEEN_MEMBER_SILENT, "seen-member-silent", "members that did not answer a SYN in time")   \
 	X(SEEN_EVENT_LOST, "seen-event-lost", "reports to the control thread that did not fit")    \
 	/* the worker's own life */                                                                \
+	X(HANDED_OVER, "handed-over", "packets that another worker owns, handed to it")            \
+	X(DROP_HAND_OVER, "drop-hand-over", "packets for another worker whose ring was full")      \
 	X(WORKER_LOOPS, "worker-loops", "turns of the poll loop")                                  \
 	X(WORKER_BUSY_CYCLES, "worker-busy-cycles", "TSC cycles of turns that had work")           \
 	X(WORKER_SLEEPS, "worker-sleeps", "times that a worker slept because nothing arrived")

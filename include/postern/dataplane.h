@@ -21,13 +21,16 @@ enum postern_huge_pages {
 	POSTERN_HUGE_OFF,
 };
 
+#define POSTERN_WORKERS_MAX 64
+
 struct postern_start {
-	const char *program; // argv[0], for EAL's messages
-	unsigned worker_cpu; // CPU of the one worker
+	const char *program;         // argv[0], for EAL's messages
+	const uint32_t *worker_cpus; // one worker each; a CPU may stand more than once
+	unsigned n_workers;
 	enum postern_huge_pages huge_pages;
 	unsigned memory_mb; // EAL's memory; 0: computed from the buffers
 	unsigned buffers;   // packet buffers in all
-	uint32_t sessions;  // size of the flow table, sessions
+	uint32_t sessions;  // of all workers together
 	bool busy_poll;     // never sleep
 	char *const *eal;   // further EAL arguments
 	unsigned n_eal;

@@ -133,15 +133,42 @@ static uint16_t catch_flushed(void *queue, struct rte_mbuf **pkts, uint16_t n)
 	return n;
 }
 
-static void catch_all(struct rig *r)
+static void catch_sent(struct rig *r, struct worker *w)
 {
 	for (uint16_t i = 0; i < r->dp->n_ports; i++) {
-		struct port_tx *tx = &r->w->tx[i];
+		struct port_tx *tx = &w->tx[i];
 
 		for (uint16_t n = 0; n < tx->count; n++)
 			catch_one(r, i, tx->pkts[n]);
 		tx->count = 0;
 	}
+}
+
+// Lets workers take what the others have for them, until nothing is left on the way.
+static void exchange(struct rig *r)
+{
+	unsigned taken;
+
+	if (r->dp->n_workers == 1)
+		return;
+	do {
+		taken = 0;
+		for (unsigned i = 0; i < r->dp->n_workers; i++) {
+			struct worker *w = r->dp->workers[i];
+
+			taken += w->ip.n_learnt;
+			worker_share_learnt(w);
+		}
+		for (unsigned i = 0; i < r->dp->n_workers; i++)
+			taken += worker_take_handed(r->dp->workers[i]);
+	} while (taken > 0);
+}
+
+static void catch_all(struct rig *r)
+{
+	exchange(r);
+	for (unsigned i = 0; i < r->dp->n_workers; i++)
+		catch_sent(r, r->dp->workers[i]);
 	if (r->answering)
 		return;
 	r->answering = true;
@@ -179,6 +206,7 @@ static void ports_new(struct rig *r, const struct rig_options *o)
 			.mac = rig_own_mac(i),
 			.rx_checksum = o->rx_checksum,
 			.tx_checksum = o->tx_checksum,
+			.queues = 1,
 			.started = true};
 		// A transmit queue that overflows is flushed in the middle of a burst.
 		queues[i][0] = (void *)(uintptr_t)(i + 1u);
@@ -187,17 +215,24 @@ static void ports_new(struct rig *r, const struct rig_options *o)
 	}
 }
 
+static void workers_free(struct rig *r)
+{
+	for (unsigned i = 0; i < r->dp->n_workers; i++) {
+		worker_free(r->dp->workers[i]);
+		r->dp->workers[i] = NULL;
+	}
+	r->w = NULL;
+}
+
 static void dispose(struct rig *r)
 {
-	if (r->w->steer != NULL)
-		worker_fini(r->w);
+	workers_free(r);
 	while (r->dp->epoch != NULL) {
 		struct worker_epoch *next = r->dp->epoch->next;
 
 		worker_epoch_free(r->dp->epoch);
 		r->dp->epoch = next;
 	}
-	rte_ring_free(r->dp->events);
 	free(r->dp);
 	catcher = NULL;
 }
@@ -210,11 +245,25 @@ void rig_free(struct rig *r)
 	const unsigned back =
 		rte_mempool_avail_count(r->in_pool) + rte_mempool_avail_count(r->dp->pool);
 
-	RIG_CHECK(back + r->w->ip.neigh_waiting == 2 * BUFFERS);
-	worker_fini(r->w);
+	unsigned waiting = 0;
+
+	for (unsigned i = 0; i < r->dp->n_workers; i++)
+		waiting += r->dp->workers[i]->ip.neigh_waiting;
+	RIG_CHECK(back + waiting == 2 * BUFFERS);
+	workers_free(r);
 	RIG_CHECK(rte_mempool_avail_count(r->in_pool) == BUFFERS);
 	RIG_CHECK(rte_mempool_avail_count(r->dp->pool) == BUFFERS);
 	dispose(r);
+}
+
+// RIG_WORKERS: so many workers, and each packet comes in at any of them.
+static unsigned workers_wanted(void)
+{
+	const char *text = getenv("RIG_WORKERS");
+	const unsigned n = text != NULL ? (unsigned)atoi(text) : 1;
+
+	RIG_CHECK(n >= 1 && n <= MAX_WORKERS);
+	return n;
 }
 
 struct rig *rig_new(const struct rig_options *options)
@@ -229,16 +278,14 @@ struct rig *rig_new(const struct rig_options *options)
 	r->dp = calloc(1, sizeof(*r->dp));
 	RIG_CHECK(r->dp != NULL);
 	catcher = r;
-	r->w = &r->dp->worker;
+	r->w = NULL;
+	r->dp->n_workers = workers_wanted();
 	r->world = options->world;
 	r->deaf = options->deaf;
 	r->now_us = options->start_us ? options->start_us : RIG_S;
 	r->dp->events_fd = -1;
 	r->dp->pool = pool_new("own");
 	r->in_pool = pool_new("in");
-	r->dp->events = rte_ring_create_elem("events", sizeof(struct postern_event), 64,
-		SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
-	RIG_CHECK(r->dp->events != NULL);
 	if (options->secret != 0)
 		memset(&r->dp->secret, options->secret, sizeof(r->dp->secret));
 	else
@@ -254,8 +301,13 @@ struct rig *rig_new(const struct rig_options *options)
 		postern_member_set_health(r->dp, s->members[i].id, POSTERN_MEMBER_TAKES_NEW);
 	RIG_CHECK(worker_epoch_build(&r->dp->epoch, r->dp, s, NULL) == 0);
 	s->epoch = 1;
-	RIG_CHECK(worker_init(r->w, r->dp, options->sessions ? options->sessions : 64) == 0);
-	r->w->ip.now_us = r->now_us;
+	for (unsigned i = 0; i < r->dp->n_workers; i++) {
+		RIG_CHECK(worker_new(r->dp, (uint8_t)i,
+				  options->sessions ? options->sessions : 64) == 0);
+		r->dp->workers[i]->ip.now_us = r->now_us;
+	}
+	RIG_CHECK(worker_rings_new(r->dp) == 0);
+	r->w = r->dp->workers[0];
 	if (!options->announces) {
 		// Announcements of the start, and the neighbours that it asks for.
 		rig_advance_slowly(r, 10 * RIG_S, 100 * RIG_MS);
@@ -269,11 +321,15 @@ void rig_turn(struct rig *r)
 	unsigned turns = 0;
 	bool more;
 
-	r->w->ip.now_us = r->now_us;
+	for (unsigned i = 0; i < r->dp->n_workers; i++)
+		r->dp->workers[i]->ip.now_us = r->now_us;
 	r->dp->clock.origin = rte_rdtsc() - (r->now_us << 20);
 	do {
-		ip_poll(&r->w->ip);
-		more = steer_poll(r->w->steer);
+		more = false;
+		for (unsigned i = 0; i < r->dp->n_workers; i++) {
+			ip_poll(&r->dp->workers[i]->ip);
+			more |= steer_poll(r->dp->workers[i]->steer);
+		}
 		catch_all(r);
 		RIG_CHECK(turns++ < TURNS_MAX);
 	} while (more);
@@ -308,10 +364,12 @@ void rig_put(struct rig *r, uint16_t interface, const void *bytes, size_t length
 	m->pkt_len = (uint32_t)length;
 	m->ol_flags = r->rx_flags;
 	m->port = interface;
-	r->w->ip.now_us = r->now_us;
+	for (unsigned i = 0; i < r->dp->n_workers; i++)
+		r->dp->workers[i]->ip.now_us = r->now_us;
 	// A look behind the packet's end is found out.
 	ASAN_POISON_MEMORY_REGION(data + length, room - length);
-	worker_burst(r->w, interface, &m, 1);
+	worker_burst(r->dp->workers[(unsigned)rand() % r->dp->n_workers], interface, &m, 1);
+	exchange(r);
 	ASAN_UNPOISON_MEMORY_REGION(data, room);
 	catch_all(r);
 }
@@ -362,10 +420,14 @@ uint64_t rig_count_ends(const struct rig *r)
 void rig_adopt_snapshot(struct rig *r, struct postern_snapshot *s)
 {
 	RIG_CHECK(postern_dataplane_publish(r->dp, s) > 0);
-	r->w->ip.now_us = r->now_us;
-	ip_adopt(&r->w->ip, &r->dp->epoch->ip);
-	steer_adopt(r->w->steer, &r->dp->epoch->steer);
-	r->w->adopted = s->epoch;
+	for (unsigned i = 0; i < r->dp->n_workers; i++) {
+		struct worker *w = r->dp->workers[i];
+
+		w->ip.now_us = r->now_us;
+		ip_adopt(&w->ip, &r->dp->epoch->ip);
+		steer_adopt(w->steer, &r->dp->epoch->steer);
+		w->adopted = s->epoch;
+	}
 	postern_dataplane_reclaim(r->dp);
 	RIG_CHECK(r->dp->epoch->next == NULL);
 	rig_turn(r);

@@ -77,9 +77,9 @@ static void check_free(const struct steer *s)
 	RIG_CHECK(n + s->in_use == s->high_water);
 }
 
-void rig_check_steer(const struct rig *r)
+static void check_worker(const struct worker *w)
 {
-	const struct steer *s = r->w->steer;
+	const struct steer *s = w->steer;
 	uint32_t n = 0, listening = 0;
 
 	for (uint32_t slot = 0; slot < s->capacity; slot++) {
@@ -103,5 +103,11 @@ void rig_check_steer(const struct rig *r)
 		listening += s->listens[id].stats.sessions;
 	RIG_CHECK(listening == n);
 	RIG_CHECK(base_wheel_is_valid(&s->wheel));
-	RIG_CHECK(base_wheel_is_valid(&r->w->ip.neigh_wheel));
+	RIG_CHECK(base_wheel_is_valid(&w->ip.neigh_wheel));
+}
+
+void rig_check_steer(const struct rig *r)
+{
+	for (unsigned i = 0; i < r->dp->n_workers; i++)
+		check_worker(r->dp->workers[i]);
 }

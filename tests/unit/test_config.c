@@ -229,9 +229,18 @@ static void test_worker(void **state)
 
 	struct config_errors errors = {0};
 	snprintf(start, sizeof(start), "dataplane: {workers: [%u, %u]}", lowest, highest);
-	assert_int_equal(read_text(start, &c, &errors), -EINVAL);
+	c = read_skeleton(start, PLAIN);
+	assert_int_equal(c->dataplane.workers.count, 2);
+	config_free(c);
+
+	char many[512] = "dataplane: {workers: [";
+	for (unsigned i = 0; i <= POSTERN_WORKERS_MAX; i++)
+		snprintf(many + strlen(many), sizeof(many) - strlen(many), "%s%u", i ? "," : "",
+			lowest);
+	snprintf(many + strlen(many), sizeof(many) - strlen(many), "]}");
+	assert_int_equal(read_text(many, &c, &errors), -EINVAL);
 	assert_string_equal(errors.list.items[1].field, "dataplane.workers");
-	assert_non_null(strstr(errors.list.items[1].what, "exactly one worker, here are 2"));
+	assert_non_null(strstr(errors.list.items[1].what, "at most 64 workers"));
 	config_errors_free(&errors);
 }
 

@@ -397,17 +397,18 @@ static void test_never_reported(void **state)
 // The ring of reports is full: counted, and nothing else happens.
 static void test_reports_overflow(void **state)
 {
-	struct rig *r = rig_new(
-		&(struct rig_options){.world = {.members = 1, .observe_fall = 1}, .sessions = 256});
-	struct postern_event e[64];
+	struct rig *r = rig_new(&(struct rig_options){
+		.world = {.members = 1, .observe_fall = 1}, .sessions = 2048});
+	static struct postern_event e[2048];
+	const unsigned failures = 1100;
 
 	(void)state;
-	for (unsigned i = 0; i < 100; i++)
+	for (unsigned i = 0; i < failures; i++)
 		refuse(r, i);
-	const unsigned n = postern_events_take(r->dp, e, 64);
+	const unsigned n = postern_events_take(r->dp, e, 2048);
 
-	assert_int_equal(n, 63);
-	assert_int_equal(rig_count(r, POSTERN_COUNTER_SEEN_EVENT_LOST), 100 - 63);
+	assert_int_equal(n, 1023);
+	assert_int_equal(rig_count(r, POSTERN_COUNTER_SEEN_EVENT_LOST), failures - n);
 	rig_free(r);
 }
 
