@@ -176,13 +176,13 @@ static void check_pool(struct config_context *ctx, const struct config_pool *poo
 	free(names.items);
 	check_member_addresses(ctx, pool, index);
 	check_tls(ctx, &pool->tls, index);
-
-	const struct config_probe *p = &pool->probe;
-	if (p->timeout_ms != SCHEMA_BAD_NUMBER && p->timeout_ms > p->interval_ms) {
-		config_path_set(ctx, "pools[%zu].probe.timeout", index);
-		config_mistake_here(ctx, "a timeout of at most the interval",
-			"the timeout (%u ms) is longer than the interval (%u ms)", p->timeout_ms,
-			p->interval_ms);
+	check_probes(ctx, pool, index);
+	if (pool->minimum != SCHEMA_BAD_NUMBER && pool->minimum > pool->members.count) {
+		char expect[48];
+		snprintf(expect, sizeof(expect), "at most %zu", pool->members.count);
+		config_path_set(ctx, "pools[%zu].minimum", index);
+		config_mistake_here(ctx, expect, "the pool has fewer members than its minimum, %u",
+			pool->minimum);
 	}
 }
 

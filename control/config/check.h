@@ -31,6 +31,9 @@ void check_own_addresses(struct config_context *ctx, const struct config *c);
 // Interfaces: devices, gateways, routes.
 void check_interfaces(struct config_context *ctx, const struct config *c);
 
+// Probes of a pool and of its members.
+void check_probes(struct config_context *ctx, const struct config_pool *pool, size_t index);
+
 // Whether the interfaces lead to every member, with a source address of its family.
 void check_reach(struct config_context *ctx, const struct config *c);
 

@@ -189,9 +189,16 @@ static void check_others(struct config_context *ctx, const struct config *c, con
 	}
 	for (size_t i = 0; i < c->pools.count; i++) {
 		const struct config_pool *pool = &c->pools.items[i];
+		config_path_set(ctx, "pools[%zu].probe.address", i);
+		check_foreign(ctx, c, t, &pool->probe.address, "members");
 		for (size_t k = 0; k < pool->members.count; k++) {
 			config_path_set(ctx, "pools[%zu].members[%zu].address", i, k);
 			check_foreign(ctx, c, t, &pool->members.items[k].address.addr, "member");
+			if (postern_addr_equal(
+				    &pool->members.items[k].probe.address, &pool->probe.address))
+				continue;
+			config_path_set(ctx, "pools[%zu].members[%zu].probe.address", i, k);
+			check_foreign(ctx, c, t, &pool->members.items[k].probe.address, "member");
 		}
 	}
 }

@@ -57,27 +57,6 @@ void check_sides(struct config_context *ctx, const struct config *c)
 	}
 }
 
-// How well an interface leads to an address: 1 + the length of the longest prefix, 1 for the
-// gateway, 0 if not at all.
-static unsigned leads_to(const struct config_interface *in, const struct postern_addr *a)
-{
-	unsigned best = 0;
-	for (size_t i = 0; i < in->gateways.count; i++)
-		if (postern_addr_is_v4(&in->gateways.items[i]) == postern_addr_is_v4(a))
-			best = 1;
-	for (size_t i = 0; i < in->routes.count; i++) {
-		const struct postern_prefix *p = &in->routes.items[i].to;
-		if (p->length + 1u > best && postern_prefix_contains(p, a))
-			best = p->length + 1u;
-	}
-	for (size_t i = 0; i < in->addresses.count; i++) {
-		const struct postern_prefix *p = &in->addresses.items[i];
-		if (p->length + 1u > best && postern_prefix_contains(p, a))
-			best = p->length + 1u;
-	}
-	return best;
-}
-
 static bool has_source(const struct config_interface *in, bool v4)
 {
 	for (size_t i = 0; i < in->translate_from.count; i++) {
@@ -95,15 +74,7 @@ static bool has_source(const struct config_interface *in, bool v4)
 static void check_member(
 	struct config_context *ctx, const struct config *c, const struct postern_addr *a)
 {
-	const struct config_interface *way = NULL;
-	unsigned best = 0;
-	for (size_t i = 0; i < c->interfaces.count; i++) {
-		unsigned length = leads_to(&c->interfaces.items[i], a);
-		if (length > best) {
-			best = length;
-			way = &c->interfaces.items[i];
-		}
-	}
+	const struct config_interface *way = config_interface_towards(c, a);
 	char text[POSTERN_ADDR_TEXT], expect[128];
 	bool v4 = postern_addr_is_v4(a);
 	const char *family = v4 ? "IPv4" : "IPv6";

@@ -35,7 +35,13 @@ enum config_on_down {
 enum config_probe_kind {
 	CONFIG_PROBE_TCP,  // the member accepts a connection
 	CONFIG_PROBE_TLS,  // ... and completes a TLS handshake
+	CONFIG_PROBE_SIP,  // the member answers an OPTIONS request
 	CONFIG_PROBE_NONE, // always taken for healthy; only what the dataplane sees counts
+};
+
+enum config_transport {
+	CONFIG_TRANSPORT_TLS,
+	CONFIG_TRANSPORT_TCP,
 };
 
 struct config_route {
@@ -71,14 +77,25 @@ struct config_probe {
 	uint32_t timeout_ms;
 	uint32_t rise;
 	uint32_t fall;
-	uint32_t jitter_percent; // each interval is longer or shorter by up to this much
+	uint32_t jitter_percent;     // each interval is longer or shorter by up to this much
+	struct postern_addr address; // none: the member's
+	uint32_t port;               // 0: the member's
+	// Of CONFIG_PROBE_SIP alone.
+	enum config_transport transport;
+	char *from;                      // NULL: the address that the probe comes from
+	char *uri;                       // NULL: the member's fqdn, or its address
+	CONFIG_LIST(uint32_t) alive;     // status codes; one digit stands for a class, 2 for 2xx
+	CONFIG_LIST(uint32_t) not_alive; // likewise
+	uint32_t given;                  // bit i: the file had the i-th key of the schema
+	int line;                        // 0: no probe block
 };
 
 struct config_member {
 	char *name;
 	struct postern_endpoint address;
-	char *fqdn;      // NULL: none
-	uint32_t weight; // 0: takes no new sessions
+	char *fqdn;                // NULL: none
+	uint32_t weight;           // 0: takes no new sessions
+	struct config_probe probe; // whole, if it has a line; else the pool's counts
 	int line;
 };
 
@@ -87,6 +104,7 @@ struct config_pool {
 	CONFIG_LIST(struct config_member) members;
 	struct config_tls tls;
 	struct config_probe probe;
+	uint32_t minimum;      // members that must take sessions; fewer raise an alarm
 	uint32_t observe_fall; // failed SYNs in a row that take a member down; 0: never
 	enum config_on_down on_down;
 	int line;
@@ -103,12 +121,22 @@ struct config_service {
 	int line;
 };
 
+// Who may do what over the control socket: names of groups and of users.
+struct config_roles {
+	CONFIG_LIST(char *) view;
+	CONFIG_LIST(char *) operate; // empty: the control group
+	CONFIG_LIST(char *) policy;
+};
+
 struct config {
 	char *file;
 	struct {
 		char *control_socket;
-		char *control_group; // NULL: none, the socket is the owner's alone
-		uint32_t log_level;  // enum postern_log_level
+		char *control_group;             // NULL: none, the socket is the owner's alone
+		uint32_t log_level;              // enum postern_log_level
+		struct postern_endpoint metrics; // port 0: off
+		char *state;                     // the state database
+		struct config_roles roles;
 	} postern;
 	struct {
 		CONFIG_LIST(uint32_t) workers; // CPUs
@@ -160,3 +188,23 @@ size_t config_needs_restart(
 
 const struct config_pool *config_pool_find(const struct config *c, const char *name);
 const struct config_interface *config_interface_find(const struct config *c, const char *name);
+
+// How a member is probed: its own settings, or the pool's.
+const struct config_probe *config_member_probe(
+	const struct config_pool *pool, const struct config_member *m);
+bool config_probe_uses_tls(const struct config_probe *p);
+
+// Whether a final answer of this status means that a member is alive. A code counts before its
+// class, and not-alive before alive.
+bool config_probe_alive(const struct config_probe *p, uint32_t status);
+
+// The interface that leads to an address: the longest of prefixes and routes, else a gateway; NULL
+// if none does.
+const struct config_interface *config_interface_towards(
+	const struct config *c, const struct postern_addr *a);
+
+// Ports of a source address that sessions get: those above the well-known ones, 1024 to 65535.
+#define CONFIG_PORTS_PER_ADDRESS 64512u
+
+// How many sessions a member can have at most, by the addresses that they may come from.
+uint32_t config_sessions_limit(const struct config *c, const struct postern_addr *member);

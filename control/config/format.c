@@ -52,6 +52,8 @@ static void print_number(FILE *to, const struct schema_field *f, uint32_t value)
 {
 	if (f->zero && value == 0)
 		fputs(f->zero, to);
+	else if (f->type == SCHEMA_STATUS && value < 10)
+		fprintf(to, "%uxx", value);
 	else if (f->type == SCHEMA_CHOICE)
 		fputs(f->choices[value], to);
 	else if (config_units(f->type))
@@ -63,6 +65,17 @@ static void print_number(FILE *to, const struct schema_field *f, uint32_t value)
 static void print_address(FILE *to, const char *text)
 {
 	fprintf(to, strchr(text, ':') ? "\"%s\"" : "%s", text);
+}
+
+static void print_socket(FILE *to, const struct schema_field *f, const void *at)
+{
+	char text[POSTERN_ENDPOINT_TEXT];
+	struct postern_endpoint e;
+	memcpy(&e, at, sizeof(e));
+	if (f->zero && e.port == 0)
+		fputs(f->zero, to);
+	else
+		print_address(to, postern_endpoint_format(&e, text));
 }
 
 void config_value_print(FILE *to, const struct schema_field *f, const void *at)
@@ -85,6 +98,9 @@ void config_value_print(FILE *to, const struct schema_field *f, const void *at)
 	case SCHEMA_NETWORK:
 		print_address(to, postern_prefix_format(at, text));
 		break;
+	case SCHEMA_SOCKET:
+		print_socket(to, f, at);
+		break;
 	case SCHEMA_ENDPOINT:
 		print_address(to, postern_endpoint_format(at, text));
 		break;
@@ -93,6 +109,7 @@ void config_value_print(FILE *to, const struct schema_field *f, const void *at)
 	case SCHEMA_HOST:
 	case SCHEMA_PATH:
 	case SCHEMA_DEVICE:
+	case SCHEMA_SIP_URI:
 		memcpy(&string, at, sizeof(string));
 		if (string)
 			print_text(to, string);
@@ -161,6 +178,10 @@ static const char *fixed_expectation(enum schema_type type)
 	case SCHEMA_DEVICE:
 		return "a PCI address such as \"0000:01:00.0\" or a virtual device such as "
 		       "\"net_af_packet0,iface=eth1\"";
+	case SCHEMA_SIP_URI:
+		return "a URI such as sip:probe@example.net, in ASCII";
+	case SCHEMA_STATUS:
+		return "a status from 200 to 699 or a class of them such as 4xx";
 	case SCHEMA_ADDRESS:
 		return "an address of one host such as 192.0.2.1 or \"2001:db8::1\"";
 	case SCHEMA_PREFIX:
@@ -171,6 +192,9 @@ static const char *fixed_expectation(enum schema_type type)
 	case SCHEMA_ENDPOINT:
 		return "an address of one host with a port from 1 to 65535 such as "
 		       "\"192.0.2.1:5061\" or \"[2001:db8::1]:5061\"";
+	case SCHEMA_SOCKET:
+		return "an address of this machine's kernel with a port from 1 to 65535 such as "
+		       "\"127.0.0.1:9464\" or \"[::1]:9464\"";
 	default:
 		return "";
 	}
@@ -199,6 +223,11 @@ const char *config_value_expect(const struct schema_field *f, char buf[static CO
 		break;
 	case SCHEMA_CHOICE:
 		expect_choice(&w, f);
+		break;
+	case SCHEMA_SOCKET:
+		if (f->zero)
+			w.length += (size_t)snprintf(
+				w.text + w.length, sizeof(w.text) - w.length, ", or %s", f->zero);
 		break;
 	case SCHEMA_OBJECT:
 		expect_object(&w, f->object);

@@ -3,6 +3,7 @@
 
 #include "control/config/schema.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +23,7 @@ void schema_list_store(void *at, struct schema_list list)
 bool schema_is_text(enum schema_type type)
 {
 	return type == SCHEMA_NAME || type == SCHEMA_TEXT || type == SCHEMA_HOST ||
-	       type == SCHEMA_PATH || type == SCHEMA_DEVICE;
+	       type == SCHEMA_PATH || type == SCHEMA_DEVICE || type == SCHEMA_SIP_URI;
 }
 
 size_t schema_value_size(const struct schema_field *f)
@@ -36,12 +37,14 @@ size_t schema_value_size(const struct schema_field *f)
 	case SCHEMA_PERCENT:
 	case SCHEMA_SIZE:
 	case SCHEMA_CHOICE:
+	case SCHEMA_STATUS:
 		return sizeof(uint32_t);
 	case SCHEMA_NAME:
 	case SCHEMA_TEXT:
 	case SCHEMA_HOST:
 	case SCHEMA_PATH:
 	case SCHEMA_DEVICE:
+	case SCHEMA_SIP_URI:
 		return sizeof(char *);
 	case SCHEMA_ADDRESS:
 		return sizeof(struct postern_addr);
@@ -49,6 +52,7 @@ size_t schema_value_size(const struct schema_field *f)
 	case SCHEMA_NETWORK:
 		return sizeof(struct postern_prefix);
 	case SCHEMA_ENDPOINT:
+	case SCHEMA_SOCKET:
 		return sizeof(struct postern_endpoint);
 	case SCHEMA_OBJECT:
 		return f->object->size;
@@ -82,6 +86,45 @@ static void clear_list(const struct schema_field *f, void *at)
 	for (size_t i = 0; i < list.count; i++)
 		clear_value(f, (char *)list.items + i * size);
 	free(list.items);
+}
+
+static bool copy_value(const struct schema_field *f, void *to, const void *from)
+{
+	char *text;
+	memcpy(&text, from, schema_is_text(f->type) ? sizeof(text) : 0);
+	if (!schema_is_text(f->type)) {
+		memcpy(to, from, schema_value_size(f));
+		return true;
+	}
+	char *copy = text ? strdup(text) : NULL;
+	memcpy(to, &copy, sizeof(copy));
+	return copy || !text;
+}
+
+static bool copy_list(const struct schema_field *f, void *to, const void *from)
+{
+	struct schema_list list = schema_list_load(from);
+	struct schema_list copy = {.items = NULL};
+	size_t size = schema_value_size(f);
+	if (list.count > 0)
+		copy.items = calloc(list.count, size);
+	while (copy.items && copy.count < list.count &&
+		copy_value(f, (char *)copy.items + copy.count * size,
+			(const char *)list.items + copy.count * size))
+		copy.count++;
+	schema_list_store(to, copy);
+	return copy.count == list.count;
+}
+
+bool schema_field_copy(const struct schema_field *f, void *to, const void *from)
+{
+	assert(f->type != SCHEMA_OBJECT);
+	if (!(f->flags & SCHEMA_LIST)) {
+		clear_value(f, to);
+		return copy_value(f, to, from);
+	}
+	clear_list(f, to);
+	return copy_list(f, to, from);
 }
 
 void schema_object_clear(const struct schema_object *o, void *base)

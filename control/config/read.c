@@ -142,6 +142,34 @@ static void default_computed(struct config_context *ctx, void *at)
 	schema_list_store(at, list);
 }
 
+// "[200, 404]": elements of a default need no quotes.
+static void default_list(struct config_context *ctx, const struct schema_field *f, void *at)
+{
+	size_t size = schema_value_size(f), most = 1;
+	for (const char *c = f->standard; *c; c++)
+		most += *c == ',';
+	struct schema_list list = {.items = calloc(most, size)};
+	if (!list.items) {
+		ctx->failure = -ENOMEM;
+		return;
+	}
+	schema_list_store(at, list);
+	for (const char *c = f->standard + 1; *c; c += strspn(c, ", ]")) {
+		char text[64], why[CONFIG_WHY];
+		size_t length = strcspn(c, ",]");
+		assert(length < sizeof(text) && list.count < most);
+		memcpy(text, c, length);
+		text[length] = '\0';
+		int rc = config_value_parse(f, ctx->folder, text, length,
+			(char *)list.items + list.count++ * size, why);
+		assert(rc != -EINVAL);
+		if (rc)
+			ctx->failure = rc;
+		c += length;
+	}
+	schema_list_store(at, list);
+}
+
 static void default_object(struct config_context *ctx, const struct schema_object *o, void *base);
 
 static void default_field(struct config_context *ctx, const struct schema_field *f, void *at)
@@ -151,6 +179,8 @@ static void default_field(struct config_context *ctx, const struct schema_field 
 	} else if (f->flags & SCHEMA_COMPUTED) {
 		assert(f->type == SCHEMA_CPU && (f->flags & SCHEMA_LIST));
 		default_computed(ctx, at);
+	} else if (f->standard && (f->flags & SCHEMA_LIST)) {
+		default_list(ctx, f, at);
 	} else if (f->standard) {
 		char why[CONFIG_WHY];
 		int rc = config_value_parse(
@@ -298,6 +328,11 @@ static void read_object(struct config_context *ctx, const struct schema_object *
 			read_value(ctx, f, value, (char *)base + f->offset);
 		config_path_leave(ctx, length);
 	}
+	uint32_t given = 0;
+	for (size_t i = 0; i < o->count; i++)
+		given |= seen[i] ? UINT32_C(1) << i : 0;
+	if (o->given >= 0)
+		memcpy((char *)base + o->given, &given, sizeof(given));
 	for (size_t i = 0; i < o->count; i++) {
 		const struct schema_field *f = &o->fields[i];
 		if (seen[i])
@@ -325,4 +360,5 @@ void config_read_tree(struct config_context *ctx, struct config *c)
 		config_mistake(ctx, root->line, expected, "the file holds %s", kind_name(t, root));
 	else
 		read_object(ctx, &config_schema, root, c);
+	config_probes_inherit(ctx, c);
 }

@@ -19,5 +19,8 @@ int config_text_check(struct config_context *ctx, const char *text, size_t lengt
 // Reads by the schema what the context's tree holds, with defaults for what it does not.
 void config_read_tree(struct config_context *ctx, struct config *c);
 
+// Fills in the members' own probes what the file leaves to their pools.
+void config_probes_inherit(struct config_context *ctx, struct config *c);
+
 // Finds mistakes between values, of which each for itself is right or marked as wrong.
 void config_check(struct config_context *ctx, const struct config *c);

@@ -17,12 +17,15 @@
 #define NAME_LENGTH   (POSTERN_NAME_SIZE - 1)
 #define DEVICE_LENGTH (sizeof(((struct postern_interface *)0)->device) - 1)
 #define PATH_LENGTH   4095
+#define STATE_LENGTH  (PATH_LENGTH - 32) // names of files beside it are longer
+#define ROLE_NAMES    64
 #define SOCKET_LENGTH 107 // sun_path of unix(7) without its NUL
+#define URI_LENGTH    400 // bounds the requests that hold it
 #define HOST_LENGTH   253 // RFC 1035 2.3.4: 255 bytes on the wire, less the first length and the root
 
 #define OBJECT(type, line_at, table)                                                               \
 	{                                                                                          \
-		.size = sizeof(type), .line = (line_at),                                           \
+		.size = sizeof(type), .line = (line_at), .given = -1,                              \
 		.count = sizeof(table) / sizeof((table)[0]), .fields = (table)                     \
 	}
 // Types and members take no parentheses: NOLINTBEGIN(bugprone-macro-parentheses)
@@ -40,7 +43,34 @@ static const char *const huge_pages[] = {"auto", "require", "off", NULL};
 static const char *const modes[] = {"forward", NULL};
 static const char *const translations[] = {"source", NULL};
 static const char *const on_downs[] = {"reset", "keep", NULL};
-static const char *const probe_kinds[] = {"tcp", "tls", "none", NULL};
+static const char *const probe_kinds[] = {"tcp", "tls", "sip-options", "none", NULL};
+static const char *const transports[] = {"tls", "tcp", NULL};
+
+static const struct schema_field roles_fields[] = {
+	{.key = "view",
+		.type = SCHEMA_NAME,
+		.flags = SCHEMA_LIST | SCHEMA_ONE_TOO,
+		.offset = offsetof(struct config_roles, view),
+		.maximum = NAME_LENGTH,
+		.most = ROLE_NAMES,
+		.help = "Groups and users who may look at everything and change nothing."},
+	{.key = "operate",
+		.type = SCHEMA_NAME,
+		.flags = SCHEMA_LIST | SCHEMA_ONE_TOO,
+		.offset = offsetof(struct config_roles, operate),
+		.maximum = NAME_LENGTH,
+		.most = ROLE_NAMES,
+		.help = "Groups and users who may look, set members, reload and so on. Without any "
+			"the members of `control-group` may."},
+	{.key = "policy",
+		.type = SCHEMA_NAME,
+		.flags = SCHEMA_LIST | SCHEMA_ONE_TOO,
+		.offset = offsetof(struct config_roles, policy),
+		.maximum = NAME_LENGTH,
+		.most = ROLE_NAMES,
+		.help = "Groups and users who may look, and change who may federate."},
+};
+static const struct schema_object roles_object = OBJECT(struct config_roles, -1, roles_fields);
 
 static const struct schema_field postern_fields[] = {
 	{.key = "control-socket",
@@ -63,6 +93,29 @@ static const struct schema_field postern_fields[] = {
 		.standard = "notice",
 		.choices = log_levels,
 		.help = "The least urgent lines that are logged."},
+	{.key = "metrics",
+		.type = SCHEMA_SOCKET,
+		.flags = SCHEMA_RESTART,
+		.offset = WITHIN(postern, metrics),
+		.standard = "off",
+		.zero = "off",
+		.help = "Where `GET /metrics` (OpenMetrics) and `GET /healthz` are answered over "
+			"HTTP. Nobody is asked who he is: an address that only those reach who "
+			"may read."},
+	{.key = "state",
+		.type = SCHEMA_PATH,
+		.flags = SCHEMA_RESTART,
+		.offset = WITHIN(postern, state),
+		.standard = "/var/lib/postern/state.db",
+		.maximum = STATE_LENGTH,
+		.help = "Database of what operators set and of who set it, kept over restarts. "
+			"Its folder is made."},
+	{.key = "roles",
+		.type = SCHEMA_OBJECT,
+		.offset = WITHIN(postern, roles),
+		.object = &roles_object,
+		.help = "Who may do what over the control socket. Root and the user that postern "
+			"runs as may do everything; `control-group` may at least look."},
 };
 static const struct schema_object postern_object = OBJECT(PART(postern), -1, postern_fields);
 
@@ -216,6 +269,16 @@ static const struct schema_field tls_fields[] = {
 static const struct schema_object tls_object =
 	OBJECT(struct config_tls, LINE(struct config_tls), tls_fields);
 
+static bool probe_asks(const void *probe)
+{
+	return ((const struct config_probe *)probe)->kind != CONFIG_PROBE_NONE;
+}
+
+static bool probe_is_sip(const void *probe)
+{
+	return ((const struct config_probe *)probe)->kind == CONFIG_PROBE_SIP;
+}
+
 static const struct schema_field probe_fields[] = {
 	{.key = "kind",
 		.type = SCHEMA_CHOICE,
@@ -223,7 +286,8 @@ static const struct schema_field probe_fields[] = {
 		.standard = "tcp",
 		.choices = probe_kinds,
 		.help = "`tcp`: the member accepts a connection; `tls`: and completes a "
-			"handshake; `none`: it is taken for healthy."},
+			"handshake; `sip-options`: and answers an OPTIONS request; `none`: it is "
+			"taken for healthy."},
 	{.key = "interval",
 		.type = SCHEMA_DURATION,
 		.offset = offsetof(struct config_probe, interval_ms),
@@ -259,8 +323,67 @@ static const struct schema_field probe_fields[] = {
 		.maximum = 50,
 		.help = "Each interval is longer or shorter by up to this much, so that probes "
 			"of many members do not march in step."},
+	{.key = "address",
+		.type = SCHEMA_ADDRESS,
+		.offset = offsetof(struct config_probe, address),
+		.applies = probe_asks,
+		.help = "Where probes go, if not to the member's address."},
+	{.key = "port",
+		.type = SCHEMA_NUMBER,
+		.offset = offsetof(struct config_probe, port),
+		.standard = "member",
+		.minimum = 1,
+		.maximum = UINT16_MAX,
+		.zero = "member",
+		.applies = probe_asks,
+		.help = "Port that probes go to; `member`: that of the member's address."},
+	{.key = "transport",
+		.type = SCHEMA_CHOICE,
+		.offset = offsetof(struct config_probe, transport),
+		.standard = "tls",
+		.choices = transports,
+		.applies = probe_is_sip,
+		.help = "Of `sip-options`: over `tls`, with what the pool's `tls` says, or over "
+			"plain `tcp`."},
+	{.key = "from",
+		.type = SCHEMA_SIP_URI,
+		.offset = offsetof(struct config_probe, from),
+		.maximum = URI_LENGTH,
+		.applies = probe_is_sip,
+		.help = "Of `sip-options`: who asks. Without it `sip:postern@` and the address "
+			"that the probe comes from."},
+	{.key = "uri",
+		.type = SCHEMA_SIP_URI,
+		.offset = offsetof(struct config_probe, uri),
+		.maximum = URI_LENGTH,
+		.applies = probe_is_sip,
+		.help = "Of `sip-options`: who is asked (Request-URI and To). Without it `sip:` "
+			"and the member's `fqdn`, or the address that the probe goes to."},
+	{.key = "alive",
+		.type = SCHEMA_STATUS,
+		.flags = SCHEMA_LIST | SCHEMA_ONE_TOO | SCHEMA_NOT_EMPTY,
+		.offset = offsetof(struct config_probe, alive),
+		.standard = "[2xx, 3xx, 4xx, 5xx, 6xx]",
+		.most = 64,
+		.applies = probe_is_sip,
+		.help = "Of `sip-options`: final answers that say that the member is alive."},
+	{.key = "not-alive",
+		.type = SCHEMA_STATUS,
+		.flags = SCHEMA_LIST | SCHEMA_ONE_TOO,
+		.offset = offsetof(struct config_probe, not_alive),
+		.standard = "[503, 504]",
+		.most = 64,
+		.applies = probe_is_sip,
+		.help = "Of `sip-options`: final answers that say that it is not. A code counts "
+			"before its class, and of two equal ones this key."},
 };
-static const struct schema_object probe_object = OBJECT(struct config_probe, -1, probe_fields);
+const struct schema_object config_probe_schema = {
+	.size = sizeof(struct config_probe),
+	.line = LINE(struct config_probe),
+	.given = (ptrdiff_t)offsetof(struct config_probe, given),
+	.count = sizeof(probe_fields) / sizeof(probe_fields[0]),
+	.fields = probe_fields,
+};
 
 static const struct schema_field member_fields[] = {
 	{.key = "name",
@@ -285,6 +408,13 @@ static const struct schema_field member_fields[] = {
 		.standard = "1",
 		.maximum = 256,
 		.help = "Share of new sessions relative to the other members; 0 takes none."},
+	{.key = "probe",
+		.type = SCHEMA_OBJECT,
+		.flags = SCHEMA_MAY_LACK | SCHEMA_INHERIT,
+		.offset = offsetof(struct config_member, probe),
+		.object = &config_probe_schema,
+		.help = "How this member is watched: keys as in `pools[].probe`. Those that are "
+			"not written are as they are there."},
 };
 static const struct schema_object member_object =
 	OBJECT(struct config_member, LINE(struct config_member), member_fields);
@@ -310,16 +440,22 @@ static const struct schema_field pool_fields[] = {
 		.maximum = 1000,
 		.help = "Refused or unanswered connection attempts in a row that take a member "
 			"down until a probe succeeds; 0: never."},
+	{.key = "minimum",
+		.type = SCHEMA_NUMBER,
+		.offset = offsetof(struct config_pool, minimum),
+		.standard = "0",
+		.maximum = MOST_IDS,
+		.help = "Members that must take sessions; fewer raise an alarm. 0: no alarm."},
 	{.key = "tls",
 		.type = SCHEMA_OBJECT,
 		.flags = SCHEMA_MAY_LACK,
 		.offset = offsetof(struct config_pool, tls),
 		.object = &tls_object,
-		.help = "What TLS probes present and verify."},
+		.help = "What probes over TLS present and verify."},
 	{.key = "probe",
 		.type = SCHEMA_OBJECT,
 		.offset = offsetof(struct config_pool, probe),
-		.object = &probe_object,
+		.object = &config_probe_schema,
 		.help = "How members are watched."},
 	{.key = "members",
 		.type = SCHEMA_OBJECT,

@@ -28,6 +28,9 @@ enum schema_type {
 	SCHEMA_PREFIX,   // [struct postern_prefix] a host's address in its network
 	SCHEMA_NETWORK,  // [struct postern_prefix] no bits beyond its length
 	SCHEMA_ENDPOINT, // [struct postern_endpoint]
+	SCHEMA_SIP_URI,  // [char *] of the schemes sip and sips
+	SCHEMA_STATUS,   // [uint32_t] of a final SIP response, or the first digit of a class
+	SCHEMA_SOCKET,   // [struct postern_endpoint] of the kernel's, where we listen
 	SCHEMA_OBJECT,   // [a struct] a mapping with fields of its own
 };
 
@@ -39,6 +42,7 @@ enum schema_flags {
 	SCHEMA_COMPUTED = 16, // `standard` describes the default in words
 	SCHEMA_MAY_LACK = 32, // an object that keeps no defaults when it is not written
 	SCHEMA_RESTART = 64,  // a change of it, or within it, needs a restart
+	SCHEMA_INHERIT = 128, // an object whose keys, if not written, come from another
 };
 
 // Held by a value that was wrong, so that later checks keep quiet about it. Texts are NULL,
@@ -60,12 +64,14 @@ struct schema_field {
 	const char *zero;     // the word that stands for the value 0; NULL: no such word
 	const char *const *choices;
 	const struct schema_object *object;
+	bool (*applies)(const void *object); // to the object that holds it; NULL: always
 	const char *help;
 };
 
 struct schema_object {
 	size_t size;
-	ptrdiff_t line; // offset of the member that keeps the line; negative: none
+	ptrdiff_t line;  // offset of the member that keeps the line; negative: none
+	ptrdiff_t given; // offset of a uint32_t with a bit for each key that was written; likewise
 	size_t count;
 	const struct schema_field *fields;
 };
@@ -75,6 +81,9 @@ struct schema_object {
 
 // The whole file; its struct is struct config.
 extern const struct schema_object config_schema;
+
+// A probe; its struct is struct config_probe.
+extern const struct schema_object config_probe_schema;
 
 // Any CONFIG_LIST, whatever its elements.
 struct schema_list {
@@ -91,6 +100,9 @@ bool schema_is_text(enum schema_type type);
 size_t schema_value_size(const struct schema_field *f);
 
 const struct schema_field *schema_field_find(const struct schema_object *o, const char *key);
+
+// Makes a value equal to another of the same field; it is no object. False: out of memory.
+bool schema_field_copy(const struct schema_field *f, void *to, const void *from);
 
 // Frees what the values of an object own, not the object.
 void schema_object_clear(const struct schema_object *o, void *base);

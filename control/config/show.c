@@ -45,6 +45,8 @@ static bool is_unset(const struct schema_field *f, const void *at)
 		memcpy(&text, at, sizeof(text));
 		return !text;
 	}
+	if (f->type == SCHEMA_ADDRESS)
+		return postern_addr_is_none(at);
 	if (!(f->flags & SCHEMA_MAY_LACK))
 		return false;
 	int line;
@@ -75,7 +77,10 @@ static void show_object(FILE *to, const struct schema_object *o, const void *bas
 		const struct schema_field *f = &o->fields[i];
 		if (i > 0)
 			fprintf(to, "%*s", indent, "");
-		show_field(to, f, (const char *)base + f->offset, indent);
+		if (f->applies && !f->applies(base))
+			fprintf(to, "# %s: not used\n", f->key);
+		else
+			show_field(to, f, (const char *)base + f->offset, indent);
 	}
 }
 
@@ -90,6 +95,8 @@ static const char *default_text(const struct schema_field *f)
 		return "required";
 	if (f->standard)
 		return f->standard;
+	if (f->flags & SCHEMA_INHERIT)
+		return "the pool's";
 	if (f->type == SCHEMA_OBJECT && !(f->flags & (SCHEMA_LIST | SCHEMA_MAY_LACK)))
 		return "those of its keys";
 	return f->flags & SCHEMA_LIST ? "empty" : "none";
@@ -120,7 +127,7 @@ static void reference_object(
 		snprintf(path, sizeof(path), "%s%s%s%s", above, above[0] ? "." : "", f->key,
 			f->type == SCHEMA_OBJECT && (f->flags & SCHEMA_LIST) ? "[]" : "");
 		reference_field(to, f, path, within);
-		if (f->type == SCHEMA_OBJECT)
+		if (f->type == SCHEMA_OBJECT && !(f->flags & SCHEMA_INHERIT))
 			reference_object(to, f->object, path, within);
 	}
 }

@@ -87,7 +87,7 @@ static int parse_choice(struct config_input *in, void *at)
 	return config_wrong(in, "this version does not offer %s", in->quoted);
 }
 
-static int store_text(const char *text, void *at)
+int config_store_text(const char *text, void *at)
 {
 	char *copy = strdup(text);
 	if (!copy)
@@ -120,12 +120,12 @@ static int parse_name(struct config_input *in, void *at)
 		if (!is_name_character(in->text[i]))
 			return config_wrong(
 				in, "%s holds a character that names do not have", in->quoted);
-	return store_text(in->text, at);
+	return config_store_text(in->text, at);
 }
 
 // RFC 1123 2.1: labels of 1 to 63 letters, digits and hyphens, no hyphen at either end. The
 // underscore is let through, since Windows' DNS lets it through as well.
-static bool is_host(const char *text)
+bool config_is_host(const char *text)
 {
 	for (;;) {
 		size_t label = strcspn(text, ".");
@@ -143,15 +143,15 @@ static bool is_host(const char *text)
 static int parse_host(struct config_input *in, void *at)
 {
 	struct postern_addr address;
-	if (!is_host(in->text) || postern_addr_parse(in->text, &address) == 0)
+	if (!config_is_host(in->text) || postern_addr_parse(in->text, &address) == 0)
 		return config_wrong(in, "%s is not a host name", in->quoted);
-	return store_text(in->text, at);
+	return config_store_text(in->text, at);
 }
 
 static int parse_path(struct config_input *in, void *at)
 {
 	if (in->text[0] == '/')
-		return store_text(in->text, at);
+		return config_store_text(in->text, at);
 	const char *slash = strcmp(in->folder, "/") == 0 ? "" : "/";
 	char *path;
 	if (asprintf(&path, "%s%s%s", in->folder, slash, in->text) < 0)
@@ -188,7 +188,7 @@ static int parse_device(struct config_input *in, void *at)
 	if (strpbrk(in->text, " \t"))
 		return config_wrong(in, "%s holds a space", in->quoted);
 	if (strncmp(in->text, "net_", 4) == 0 && isalnum((unsigned char)in->text[4]))
-		return store_text(in->text, at);
+		return config_store_text(in->text, at);
 	if (!rest)
 		return config_wrong(
 			in, "%s is neither a PCI address nor a virtual device", in->quoted);
@@ -218,8 +218,10 @@ static int parse_text(struct config_input *in, void *at)
 		return parse_path(in, at);
 	case SCHEMA_DEVICE:
 		return parse_device(in, at);
+	case SCHEMA_SIP_URI:
+		return config_parse_sip_uri(in, at);
 	default:
-		return store_text(in->text, at);
+		return config_store_text(in->text, at);
 	}
 }
 
@@ -231,6 +233,8 @@ static int parse(struct config_input *in, void *at)
 	case SCHEMA_NUMBER:
 	case SCHEMA_CPU:
 		return parse_number(in, at);
+	case SCHEMA_STATUS:
+		return config_parse_status(in, at);
 	case SCHEMA_DURATION:
 	case SCHEMA_PERCENT:
 	case SCHEMA_SIZE:
@@ -245,6 +249,8 @@ static int parse(struct config_input *in, void *at)
 		return config_parse_network(in, at);
 	case SCHEMA_ENDPOINT:
 		return config_parse_endpoint(in, at);
+	case SCHEMA_SOCKET:
+		return config_parse_socket(in, at);
 	default:
 		return parse_text(in, at);
 	}
@@ -260,7 +266,7 @@ int config_value_parse(const struct schema_field *f, const char *folder, const c
 	if (memchr(text, '\0', length))
 		return config_wrong(&in, "%s holds a control character", in.quoted);
 	if (f->zero && strcmp(text, f->zero) == 0) {
-		memset(at, 0, sizeof(uint32_t));
+		memset(at, 0, schema_value_size(f));
 		return 0;
 	}
 	return parse(&in, at);

@@ -29,10 +29,19 @@ struct config_input {
 int config_wrong(struct config_input *in, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+// Stores a copy. Returns 0 or -ENOMEM.
+int config_store_text(const char *text, void *at);
+
+// True for a name in DNS.
+bool config_is_host(const char *text);
+
+int config_parse_sip_uri(struct config_input *in, void *at);
+int config_parse_status(struct config_input *in, void *at);
 int config_parse_address(struct config_input *in, void *at);
 int config_parse_prefix(struct config_input *in, void *at);
 int config_parse_network(struct config_input *in, void *at);
 int config_parse_endpoint(struct config_input *in, void *at);
+int config_parse_socket(struct config_input *in, void *at);
 
 // Marks a value as one that was wrong.
 void config_value_spoil(const struct schema_field *f, void *at);

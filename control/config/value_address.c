@@ -122,3 +122,18 @@ int config_parse_endpoint(struct config_input *in, void *at)
 		memcpy(at, &e, sizeof(e));
 	return rc;
 }
+
+// Where the kernel listens for us: a loopback address, or the unspecified one for all that there
+// are, will do as well.
+int config_parse_socket(struct config_input *in, void *at)
+{
+	struct postern_endpoint e;
+	memset(&e, 0, sizeof(e));
+	if (postern_endpoint_parse(in->text, &e))
+		return bad_endpoint(in);
+	bool v4 = postern_addr_is_v4(&e.addr);
+	if (e.addr.bytes[v4 ? 12 : 0] >= (v4 ? 0xe0 : 0xff))
+		return config_wrong(in, "%s is no address that a socket can listen on", in->quoted);
+	memcpy(at, &e, sizeof(e));
+	return 0;
+}

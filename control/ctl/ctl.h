@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #define CTL_SOCKET_DEFAULT "/run/postern/control.sock"
@@ -71,6 +72,12 @@ int ctl_complete(const char *socket, char *const *words, size_t n);
 // print.c
 void ctl_print(FILE *to, const json_t *result);
 void ctl_print_error(const json_t *error);
+
+// watch.c: goes on until Ctrl-C; until the node, by its address, has no session left.
+int ctl_watch_stats(struct ctl_client *c, bool json);
+int ctl_watch_drain(struct ctl_client *c, const char *node, bool json);
+// How much a counter grows in a second, if it did so in `ns`.
+json_int_t ctl_watch_rate(const json_t *before, const json_t *after, const char *key, int64_t ns);
 
 // table.c: rows are objects, columns their keys.
 void ctl_table(FILE *to, const json_t *rows, unsigned indent);

@@ -22,6 +22,10 @@ void ctl_help_options(FILE *to)
 	      "  describe                the same as a list\n"
 	      "  completion bash|zsh     a script for the shell to read\n"
 	      "\n"
+	      "  stats --watch           what is counted in each second, until Ctrl-C\n"
+	      "  node drain NODE --wait  ... and stays until no session is left there; Ctrl-C\n"
+	      "                          leaves it draining\n"
+	      "\n"
 	      "Arguments are given in their order, or as name=value, name value or --name value.\n"
 	      "Exit code of status: 0 ok, 1 degraded, 2 down, 3 not reached. Otherwise 0, 1 when\n"
 	      "postern refused, 3 when the command was wrong or postern cannot be reached.\n",
@@ -91,8 +95,8 @@ static void help_method(const json_t *method)
 	ctl_help_usage(stdout, method);
 	fputs("\n", stdout);
 	put_safe(stdout, text_of(method, "help"));
-	fputs(strcmp(text_of(method, "role"), "operate") == 0 ? " (changes something; is logged)\n"
-							      : "\n",
+	fputs(strcmp(text_of(method, "role"), "view") != 0 ? " (changes something; is logged)\n"
+							   : "\n",
 		stdout);
 	if (json_array_size(params) > 0)
 		fputs("\n", stdout);

@@ -115,6 +115,56 @@ static bool is_verb(const char *word)
 	return strncmp(word, "--", 2) != 0 && !strchr(word, '=');
 }
 
+// Takes a word out of the line, if it is there.
+static bool take_word(struct options *o, const char *word)
+{
+	for (size_t i = 0; i < o->n; i++) {
+		if (strcmp(o->words[i], word) != 0)
+			continue;
+		memmove(&o->words[i], &o->words[i + 1], (o->n - i - 1) * sizeof(*o->words));
+		o->n--;
+		return true;
+	}
+	return false;
+}
+
+// Drains, and stays until no session is left.
+static int drain(struct ctl_client *c, const struct options *o, const json_t *method)
+{
+	json_t *params = ctl_args_params(method, o->words + 2, o->n - 2);
+	json_t *answer = params ? ctl_client_call(c, "node.drain", params, false) : NULL;
+	const json_t *error = json_object_get(answer, "error");
+	const char *node =
+		json_string_value(json_object_get(json_object_get(answer, "result"), "name"));
+	int code = CTL_USAGE;
+
+	if (node) {
+		code = ctl_watch_drain(c, node, o->json);
+	} else if (error) {
+		ctl_print_error(error);
+		code = is_usage_error(error) ? CTL_USAGE : CTL_FAILED;
+	}
+	json_decref(answer);
+	return code;
+}
+
+// What is asked more than once. Returns whether the line is that.
+static bool ask_again(struct ctl_client *c, struct options *o, int *code)
+{
+	const json_t *method = ctl_client_method(c, "node", "drain");
+
+	if (strcmp(o->words[0], "stats") == 0 && take_word(o, "--watch")) {
+		*code = ctl_watch_stats(c, o->json);
+		return true;
+	}
+	if (o->n > 1 && method && strcmp(o->words[0], "node") == 0 &&
+		strcmp(o->words[1], "drain") == 0 && take_word(o, "--wait")) {
+		*code = drain(c, o, method);
+		return true;
+	}
+	return false;
+}
+
 static int ask(struct ctl_client *c, const struct options *o)
 {
 	const bool with_verb = o->n > 1 && is_verb(o->words[1]);
@@ -136,7 +186,7 @@ static int ask(struct ctl_client *c, const struct options *o)
 	return code;
 }
 
-static int serve(const struct options *o)
+static int serve(struct options *o)
 {
 	struct ctl_client c;
 	const bool help = o->help || strcmp(o->words[0], "help") == 0;
@@ -151,7 +201,7 @@ static int serve(const struct options *o)
 		code = ctl_help(&c, o->words + 1, o->n - 1);
 	} else if (o->n == 1 && strcmp(o->words[0], "describe") == 0) {
 		code = call(&c, o, "describe", json_object());
-	} else {
+	} else if (!ask_again(&c, o, &code)) {
 		code = ask(&c, o);
 	}
 	ctl_client_close(&c);

@@ -4,7 +4,9 @@
 
 #pragma once
 
+#include "control/alarm/alarm.h"
 #include "control/config/config.h"
+#include "control/metrics/metrics.h"
 #include "control/pool/pool.h"
 #include "control/rpc/rpc.h"
 
@@ -17,6 +19,7 @@
 
 struct listen_ids;
 struct reload;
+struct store;
 
 struct daemon {
 	const char *program;
@@ -27,6 +30,12 @@ struct daemon {
 	struct pool_set *pools;
 	struct postern_dataplane *dp;
 	const struct postern_snapshot *snapshot; // the newest; the dataplane's
+	struct alarm_set *alarms;
+	struct metrics_source metrics_source;
+	struct metrics_server *metrics; // NULL: off
+	struct store *store;
+	struct event *sweep; // looks which members are remembered for nothing
+	int stopped_by;      // signal
 	struct rpc_server *rpc;
 	struct rpc_context context;
 	struct reload *reload; // under way; NULL: none
@@ -52,6 +61,19 @@ void listen_ids_sweep(struct listen_ids *ids, const struct postern_snapshot *sna
 // ids have run out.
 struct postern_snapshot *snapshot_build(
 	const struct config *config, const struct pool_set *pools, struct listen_ids *ids);
+
+// state.c: opens the state database; waits for the disk.
+int state_open(struct daemon *d, char *why, size_t size);
+// Does what has been asked of it, and closes it.
+void state_close(struct daemon *d);
+// What an operator has said of a member that the pools are about to know; `user` is the daemon.
+enum pool_admin state_admin(void *user, const struct pool_member *member);
+// After the configuration has changed: whom it names.
+void state_sweep(struct daemon *d);
+// For the record.
+int state_started(struct daemon *d);
+void state_stopping(struct daemon *d);
+void state_hung_up(struct daemon *d, int status, const struct config_errors *errors);
 
 // reload.c: reads the file again and adopts it; `done` is called once. The configuration that runs
 // stays in force if anything is wrong with the new one.

@@ -53,6 +53,7 @@ static void on_stop(evutil_socket_t number, short what, void *user)
 	struct daemon *d = user;
 
 	(void)what;
+	d->stopped_by = (int)number;
 	LOG(NOTICE, "%s: stopping", number == SIGTERM ? "SIGTERM" : "SIGINT");
 	event_base_loopbreak(d->base);
 }
@@ -60,10 +61,8 @@ static void on_stop(evutil_socket_t number, short what, void *user)
 static void hangup_done(void *user, int status, uint64_t epoch, const struct config_errors *errors)
 {
 	// Who sends a signal reads the log, where reload.c has said everything.
-	(void)user;
-	(void)status;
 	(void)epoch;
-	(void)errors;
+	state_hung_up(user, status, errors);
 }
 
 static void on_hangup(evutil_socket_t number, short what, void *user)
@@ -71,7 +70,7 @@ static void on_hangup(evutil_socket_t number, short what, void *user)
 	(void)number;
 	(void)what;
 	LOG(NOTICE, "SIGHUP: reading the configuration again");
-	reload_start(user, hangup_done, NULL);
+	reload_start(user, hangup_done, user);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *user)
@@ -145,18 +144,63 @@ static int start_signals(struct daemon *d)
 	return 0;
 }
 
+// Listens before the dataplane starts: an address that is taken is told at once, not after seconds.
+static int start_metrics(struct daemon *d, char *why, size_t size)
+{
+	const struct postern_endpoint *at = &d->config->postern.metrics;
+
+	if (at->port == 0)
+		return 0;
+	return metrics_server_new(d->base, at, &d->metrics_source, &d->metrics, why, size);
+}
+
+static int start_alarms(struct daemon *d)
+{
+	const struct alarm_source source = {
+		.pools = d->pools,
+		.dp = d->dp,
+		.config = running_config,
+		.daemon = d,
+	};
+
+	d->alarms = alarm_set_new(&source);
+	if (d->alarms == NULL)
+		return -ENOMEM;
+	d->metrics_source = (struct metrics_source){
+		.pools = d->pools,
+		.alarms = d->alarms,
+		.dp = d->dp,
+		.started_wall_us = wall_us(),
+		.daemon = d,
+		.config = running_config,
+		.snapshot = running_snapshot,
+	};
+	return alarm_set_start(d->alarms, d->base);
+}
+
 static int start_rpc(struct daemon *d, char *why, size_t size)
 {
-	const int rc = rpc_server_new(d->base, d->config->postern.control_socket,
-		d->config->postern.control_group, &d->rpc, why, size);
+	struct rpc_roles *roles = NULL;
+	int rc = rpc_roles_new(d->config, &roles, why, size);
 
 	if (rc < 0)
 		return rc;
+	rc = rpc_server_new(d->base, d->config->postern.control_socket,
+		d->config->postern.control_group, &d->rpc, why, size);
+
+	if (rc < 0) {
+		rpc_roles_free(roles);
+		return rc;
+	}
+	rpc_server_use_store(d->rpc, d->store);
+	rpc_server_take_roles(d->rpc, roles);
 	d->context = (struct rpc_context){
 		.server = d->rpc,
 		.pools = d->pools,
+		.alarms = d->alarms,
 		.dp = d->dp,
-		.started_wall_us = wall_us(),
+		.store = d->store,
+		.started_wall_us = d->metrics_source.started_wall_us,
 		.daemon = d,
 		.config = running_config,
 		.snapshot = running_snapshot,
@@ -168,7 +212,7 @@ static int start_rpc(struct daemon *d, char *why, size_t size)
 
 static int start(struct daemon *d, char *why, size_t size)
 {
-	const struct pool_callbacks callbacks = {0};
+	const struct pool_callbacks callbacks = {.admin = state_admin, .user = d};
 	int rc;
 
 	snprintf(why, size, "out of memory");
@@ -176,6 +220,10 @@ static int start(struct daemon *d, char *why, size_t size)
 	d->ids = listen_ids_new();
 	if (d->base == NULL || d->ids == NULL)
 		return -ENOMEM;
+	rc = state_open(d, why, size);
+	if (rc < 0)
+		return rc;
+	snprintf(why, size, "out of memory");
 	d->pools = pool_set_new(d->base, &callbacks);
 	if (d->pools == NULL)
 		return -ENOMEM;
@@ -186,17 +234,29 @@ static int start(struct daemon *d, char *why, size_t size)
 	rc = start_signals(d);
 	if (rc < 0)
 		return rc;
+	rc = start_metrics(d, why, size);
+	if (rc < 0)
+		return rc;
 	rc = start_dataplane(d, why, size);
 	if (rc < 0)
 		return rc;
 	pool_set_attach(d->pools, d->dp);
-	return start_rpc(d, why, size);
+	snprintf(why, size, "out of memory");
+	rc = start_alarms(d);
+	if (rc < 0)
+		return rc;
+	rc = start_rpc(d, why, size);
+	return rc < 0 ? rc : state_started(d);
 }
 
 static void stop(struct daemon *d)
 {
 	reload_cancel(d);
 	rpc_server_free(d->rpc);
+	// Calls that wait for the disk end here, and speak of pools and dataplane.
+	state_close(d);
+	metrics_server_free(d->metrics);
+	alarm_set_free(d->alarms);
 	for (unsigned i = 0; i < 3; i++)
 		if (d->signals[i] != NULL)
 			event_free(d->signals[i]);
@@ -227,6 +287,7 @@ static int run(struct daemon *d)
 	}
 	LOG(NOTICE, "ready; control socket %s", d->config->postern.control_socket);
 	event_base_dispatch(d->base);
+	state_stopping(d);
 	stop(d);
 	LOG(NOTICE, "stopped");
 	return EXIT_SUCCESS;

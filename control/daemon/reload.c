@@ -106,15 +106,22 @@ static int publish(struct daemon *d, const struct config *c, uint64_t *epoch)
 // failure it is in force as before, the pools included.
 static int adopt(struct daemon *d, struct config *next, char *why, size_t size, uint64_t *epoch)
 {
+	struct rpc_roles *roles = NULL;
 	char again[256];
 
 	listen_ids_sweep(d->ids, d->snapshot, d->dp);
-	int rc = pool_set_apply(d->pools, next, why, size);
+	int rc = rpc_roles_new(next, &roles, why, size);
 
 	if (rc < 0)
 		return rc;
+	rc = pool_set_apply(d->pools, next, why, size);
+	if (rc < 0) {
+		rpc_roles_free(roles);
+		return rc;
+	}
 	rc = publish(d, next, epoch);
 	if (rc < 0) {
+		rpc_roles_free(roles);
 		snprintf(why, size, "no memory or ids for it");
 		if (pool_set_apply(d->pools, d->config, again, sizeof(again)) < 0)
 			LOG(ERROR, "and the pools could not be set back: %s", again);
@@ -122,6 +129,8 @@ static int adopt(struct daemon *d, struct config *next, char *why, size_t size, 
 	}
 	config_free(d->config);
 	d->config = next;
+	rpc_server_take_roles(d->rpc, roles);
+	state_sweep(d);
 	postern_log_set_level((enum postern_log_level)next->postern.log_level);
 	return 0;
 }

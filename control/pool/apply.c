@@ -162,11 +162,41 @@ static int make_plan(struct pool_set *set, struct plan *plan)
 	return status;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool same_answers(const struct config_probe *a, const struct config_probe *b)
+{
+	size_t alive = a->alive.count, dead = a->not_alive.count;
+	if (alive != b->alive.count || dead != b->not_alive.count)
+		return false;
+	for (size_t i = 0; i < alive; i++) {
+		if (a->alive.items[i] != b->alive.items[i])
+			return false;
+	}
+	for (size_t i = 0; i < dead; i++) {
+		if (a->not_alive.items[i] != b->not_alive.items[i])
+			return false;
+	}
+	return true;
+}
+
 static bool same_probe(const struct config_probe *a, const struct config_probe *b)
 {
 	return a->kind == b->kind && a->interval_ms == b->interval_ms &&
 	       a->timeout_ms == b->timeout_ms && a->rise == b->rise && a->fall == b->fall &&
-	       a->jitter_percent == b->jitter_percent;
+	       a->jitter_percent == b->jitter_percent &&
+	       postern_addr_equal(&a->address, &b->address) && a->port == b->port &&
+	       a->transport == b->transport && same_text(a->from, b->from) &&
+	       same_text(a->uri, b->uri) && same_answers(a, b);
+}
+
+static enum pool_admin admin_of(const struct pool_seat *seat)
+{
+	const struct pool_callbacks *ask = &seat->set->callbacks;
+	return ask->admin != NULL ? ask->admin(ask->user, &seat->member) : POOL_ADMIN_READY;
 }
 
 // Seats a member in its new pool. Whoever is new, or back after having been removed, begins as
@@ -175,22 +205,26 @@ static void seat_member(struct planned *p, const struct pool *pool)
 {
 	struct pool_member *m = &p->seat->member;
 	const struct pool *old = m->pool;
+	const struct config_probe *before = m->settings;
 	free(m->fqdn);
 	m->fqdn = p->fqdn;
 	m->weight = p->config->weight;
 	m->pool = pool;
-	if (old != NULL && same_probe(&old->config->probe, &pool->config->probe))
+	m->settings = config_member_probe(pool->config, p->config);
+	if (old != NULL && same_probe(before, m->settings))
 		return;
 	if (old == NULL) {
-		m->admin = POOL_ADMIN_READY;
+		m->admin = admin_of(p->seat);
 		m->health = POOL_HEALTH_UNKNOWN;
 		m->since_ms = pool_now_us() / 1000;
 		snprintf(m->why, sizeof(m->why), "%s",
-			pool->config->probe.kind == CONFIG_PROBE_NONE ? "not probed"
-								      : "not probed yet");
+			m->settings->kind == CONFIG_PROBE_NONE ? "not probed" : "not probed yet");
+		if (m->admin != POOL_ADMIN_READY)
+			snprintf(m->why, sizeof(m->why), "set to %s earlier",
+				pool_admin_name(m->admin));
 		p->seat->removed = false;
 	}
-	if (old == NULL || old->config->probe.kind != pool->config->probe.kind) {
+	if (old == NULL || before->kind != m->settings->kind) {
 		p->seat->ok_in_row = 0;
 		p->seat->failed_in_row = 0;
 	}

@@ -118,7 +118,7 @@ static void set_health(struct pool_seat *seat, enum pool_health health, const ch
 static void succeeded(struct pool_seat *seat, const char *why)
 {
 	struct pool_member *m = &seat->member;
-	uint32_t rise = m->pool->config->probe.rise;
+	uint32_t rise = m->settings->rise;
 	seat->failed_in_row = 0;
 	seat->ok_in_row++;
 	if (m->health == POOL_HEALTH_UNKNOWN ||
@@ -134,7 +134,7 @@ static void succeeded(struct pool_seat *seat, const char *why)
 static void failed(struct pool_seat *seat, const char *why)
 {
 	struct pool_member *m = &seat->member;
-	uint32_t fall = m->pool->config->probe.fall;
+	uint32_t fall = m->settings->fall;
 	seat->ok_in_row = 0;
 	if (seat->failed_in_row < UINT32_MAX)
 		seat->failed_in_row++;
@@ -187,7 +187,7 @@ void pool_member_observed(struct pool_seat *seat, enum postern_event_kind kind, 
 			in_a_row, plural);
 	forget_probes(seat);
 	seat->suspected = kind == POSTERN_EVENT_SILENT && m->probe != NULL &&
-			  m->pool->config->probe.kind != CONFIG_PROBE_NONE;
+			  m->settings->kind != CONFIG_PROBE_NONE;
 	set_health(seat, POOL_HEALTH_DOWN, why);
 	// A probe that is under way began before and would prove nothing; a new one asks at once.
 	if (m->probe != NULL)

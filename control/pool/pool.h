@@ -32,6 +32,7 @@ struct pool_member {
 	struct postern_endpoint at;
 	char *fqdn; // NULL: none
 	uint32_t weight;
+	const struct config_probe *settings; // how it is probed: its own, or its pool's
 	enum pool_admin admin;
 	enum pool_health health;
 	uint64_t since_ms;  // monotonic time of the last change of health or admin
@@ -55,6 +56,8 @@ struct pool_set;
 // What the owner is told. `changed` comes after a member's health word has changed.
 struct pool_callbacks {
 	void (*changed)(void *user, const struct pool_member *member);
+	// What the operator has said of a member that comes into the set; NULL: all are ready.
+	enum pool_admin (*admin)(void *user, const struct pool_member *member);
 	void *user;
 };
 
@@ -79,6 +82,9 @@ struct pool_member *pool_member_find(const struct pool *pool, const char *name);
 
 // The member that has an id now, or NULL.
 const struct pool_member *pool_set_member(const struct pool_set *set, uint16_t id);
+
+// When the certificate that a pool's probes show ends, in seconds since 1970; 0: it has none.
+int64_t pool_certificate_end(const struct pool *pool);
 
 // Changes what the operator said of a member; takes effect at once.
 void pool_member_set_admin(struct pool_set *set, struct pool_member *m, enum pool_admin admin);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// When members are probed, and the TCP connection of a probe.
+// When members are probed, and the TCP connection of a probe; what is said on it, TLS or SIP, is
+// elsewhere.
 //
 // A probe's connection is closed in the ordinary way, with FIN. A reset would leave no TIME-WAIT
 // behind, but the member would see an error on a connection that it has just accepted, and many
@@ -30,7 +31,8 @@ struct pool_probe {
 	struct event *io;
 	int fd;                // -1: nothing is in flight
 	short wanted;          // EV_READ or EV_WRITE: what the socket is waited for
-	struct probe_tls *tls; // NULL until the connection stands
+	struct probe_tls *tls; // NULL until the connection stands, and without TLS
+	struct probe_sip *sip; // likewise, without SIP
 	uint32_t timeout_ms;
 	uint64_t started_us;
 	uint64_t deadline_us;
@@ -38,11 +40,12 @@ struct pool_probe {
 	uint64_t next_us;   // when the next one begins
 	uint64_t lag_us;    // what the loop had lost when the deadline was set
 	bool first;         // none has begun since the last restart
+	bool told;          // its result is out; what is awaited is the end of the connection
 };
 
 static const struct config_probe *settings(const struct pool_probe *p)
 {
-	return &p->seat->member.pool->config->probe;
+	return p->seat->member.settings;
 }
 
 static void arm(struct pool_probe *p, uint64_t at_us)
@@ -66,8 +69,11 @@ static void close_probe(struct pool_probe *p)
 		return;
 	event_del(p->io);
 	event_del(p->timer);
+	probe_sip_free(p->sip);
 	probe_tls_free(p->tls);
+	p->sip = NULL;
 	p->tls = NULL;
+	p->told = false;
 	close(p->fd);
 	p->fd = -1;
 	pool_lag_leave(&p->seat->set->lag);
@@ -101,6 +107,37 @@ static void succeed(struct pool_probe *p)
 	snprintf(why, sizeof(why), "accepted in %llu ms",
 		(unsigned long long)(end - p->started_us) / 1000);
 	finish(p, true, why);
+}
+
+static void await_end(evutil_socket_t fd, short what, void *arg)
+{
+	(void)what;
+	struct pool_probe *p = arg;
+	char data[4096];
+	ssize_t n = recv(fd, data, sizeof(data), 0);
+	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR))) {
+		await(p, EV_READ, await_end);
+		return;
+	}
+	close_probe(p);
+	arm(p, p->next_us);
+}
+
+// The member has answered: that counts at once, while the connection ends in the ordinary way, or
+// when the probe's time is up.
+static void settle(struct pool_probe *p, bool ok, const char *why)
+{
+	uint64_t ms = (pool_now_us() - p->started_us) / 1000;
+	char text[sizeof(p->seat->member.why)];
+	snprintf(text, sizeof(text), ok ? "%.100s in %llu ms" : "%.100s", why,
+		(unsigned long long)ms);
+	p->told = true;
+	if (p->tls != NULL)
+		probe_tls_end(p->tls);
+	else
+		shutdown(p->fd, SHUT_WR);
+	await(p, EV_READ, await_end);
+	pool_member_probed(p->seat, ok, (uint32_t)ms, text);
 }
 
 static void fail_errno(struct pool_probe *p, int error)
@@ -154,39 +191,65 @@ static bool is_local(int error)
 	       error == EADDRNOTAVAIL || error == EAGAIN;
 }
 
-static void tls_goes_on(evutil_socket_t fd, short what, void *arg)
+static enum probe_step step(struct pool_probe *p, char *why, size_t size)
+{
+	enum probe_step s = PROBE_DONE;
+	if (p->tls != NULL)
+		s = probe_tls_step(p->tls, &p->seat->member, why, size);
+	if (p->tls != NULL && p->sip == NULL && p->shaken_us == 0 && probe_tls_shaken(p->tls))
+		p->shaken_us = pool_now_us();
+	if (s == PROBE_DONE && p->sip != NULL)
+		s = probe_sip_step(p->sip, settings(p), why, size);
+	return s;
+}
+
+static void goes_on(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
 	struct pool_probe *p = arg;
 	char why[sizeof(p->seat->member.why)] = "";
-	enum probe_step step = probe_tls_step(p->tls, &p->seat->member, why, sizeof(why));
-	if (p->shaken_us == 0 && probe_tls_shaken(p->tls))
-		p->shaken_us = pool_now_us();
-	switch (step) {
-	case PROBE_WANT_READ:
-		await(p, EV_READ, tls_goes_on);
-		break;
-	case PROBE_WANT_WRITE:
-		await(p, EV_WRITE, tls_goes_on);
-		break;
-	case PROBE_DONE:
+	enum probe_step s = step(p, why, sizeof(why));
+	if (s == PROBE_WANT_READ)
+		await(p, EV_READ, goes_on);
+	else if (s == PROBE_WANT_WRITE)
+		await(p, EV_WRITE, goes_on);
+	else if (p->sip != NULL && probe_sip_answered(p->sip))
+		settle(p, s == PROBE_DONE, why);
+	else if (s == PROBE_DONE)
 		succeed(p);
-		break;
-	case PROBE_FAILED:
+	else
 		finish(p, false, why);
-		break;
-	}
 }
 
-static void tls_begins(struct pool_probe *p)
+// Where the probe of a member goes.
+static struct postern_endpoint target(const struct pool_probe *p)
+{
+	struct postern_endpoint to = p->seat->member.at;
+	if (!postern_addr_is_none(&settings(p)->address))
+		to.addr = settings(p)->address;
+	if (settings(p)->port != 0)
+		to.port = (uint16_t)settings(p)->port;
+	return to;
+}
+
+static void talk(struct pool_probe *p)
 {
 	const struct pool_member *m = &p->seat->member;
-	p->tls = probe_tls_new(p->seat->set->bio, pool_group_of(m->pool)->tls, p->fd, m->fqdn);
-	if (p->tls == NULL)
-		postpone(p, ENOMEM);
+	const struct postern_endpoint to = target(p);
+	bool sip = settings(p)->kind == CONFIG_PROBE_SIP;
+	if (config_probe_uses_tls(settings(p))) {
+		p->tls = probe_tls_new(
+			p->seat->set->bio, pool_group_of(m->pool)->tls, p->fd, m->fqdn, sip);
+		if (p->tls == NULL) {
+			postpone(p, ENOMEM);
+			return;
+		}
+	}
+	if (sip && (p->sip = probe_sip_new(m, &to, p->fd, p->tls)) == NULL)
+		postpone(p, errno);
 	else
-		tls_goes_on(p->fd, 0, p);
+		goes_on(p->fd, 0, p);
 }
 
 static void connected(evutil_socket_t fd, short what, void *arg)
@@ -199,10 +262,10 @@ static void connected(evutil_socket_t fd, short what, void *arg)
 		error = errno;
 	if (error != 0)
 		fail_errno(p, error);
-	else if (settings(p)->kind == CONFIG_PROBE_TLS)
-		tls_begins(p);
-	else
+	else if (settings(p)->kind == CONFIG_PROBE_TCP)
 		succeed(p);
+	else
+		talk(p);
 }
 
 static int connect_to(const struct postern_endpoint *at, int fd)
@@ -219,21 +282,21 @@ static int connect_to(const struct postern_endpoint *at, int fd)
 
 static void begin(struct pool_probe *p)
 {
-	const struct postern_endpoint *at = &p->seat->member.at;
+	const struct postern_endpoint at = target(p);
 	p->started_us = pool_now_us();
 	p->next_us = p->started_us + interval_us(p);
 	p->first = false;
 	p->shaken_us = 0;
 	p->timeout_ms = settings(p)->timeout_ms;
 
-	int family = postern_addr_is_v4(&at->addr) ? AF_INET : AF_INET6;
+	int family = postern_addr_is_v4(&at.addr) ? AF_INET : AF_INET6;
 	p->fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
 	if (p->fd < 0) {
 		postpone(p, errno);
 		return;
 	}
 	pool_lag_use(&p->seat->set->lag);
-	int error = connect_to(at, p->fd) == 0 ? 0 : errno;
+	int error = connect_to(&at, p->fd) == 0 ? 0 : errno;
 	if (error != 0 && error != EINPROGRESS) {
 		if (is_local(error))
 			postpone(p, error);
@@ -267,6 +330,11 @@ static void give_up(struct pool_probe *p)
 {
 	if (look_again(p) && p->fd < 0)
 		return;
+	if (p->told) {
+		close_probe(p);
+		arm(p, p->next_us);
+		return;
+	}
 	uint64_t total = pool_lag_total(&p->seat->set->lag);
 	uint64_t lost = total - p->lag_us;
 	uint64_t timeout_us = (uint64_t)p->timeout_ms * 1000;
@@ -276,16 +344,16 @@ static void give_up(struct pool_probe *p)
 		arm(p, p->deadline_us);
 		return;
 	}
-	if (p->tls != NULL && probe_tls_shaken(p->tls)) {
+	if (p->tls != NULL && p->sip == NULL && probe_tls_shaken(p->tls)) {
 		succeed(p);
 		return;
 	}
-	char why[64];
-	if (p->tls != NULL)
-		snprintf(why, sizeof(why), "TLS: handshake not complete within %u ms",
-			p->timeout_ms);
-	else
-		snprintf(why, sizeof(why), "no answer within %u ms", p->timeout_ms);
+	char why[128], what[96] = "no answer";
+	if (p->tls != NULL && !probe_tls_shaken(p->tls))
+		snprintf(what, sizeof(what), "TLS: handshake not complete");
+	else if (p->sip != NULL)
+		probe_sip_lacks(p->sip, what, sizeof(what));
+	snprintf(why, sizeof(why), "%s within %u ms", what, p->timeout_ms);
 	finish(p, false, why);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Probing a member, interval by interval, and its parts: the lost time of the event loop, the TLS
-// side of a probe, the names of a certificate.
+// side of a probe, the names of a certificate, the SIP side.
 
 #pragma once
 
@@ -42,13 +42,38 @@ enum probe_step {
 struct probe_tls;
 
 BIO_METHOD *probe_tls_method_new(void);
-struct probe_tls *probe_tls_new(BIO_METHOD *method, SSL_CTX *ctx, int fd, const char *server_name);
+// `talks`: the handshake is the beginning of more, and no good-bye is said after it.
+struct probe_tls *probe_tls_new(
+	BIO_METHOD *method, SSL_CTX *ctx, int fd, const char *server_name, bool talks);
 void probe_tls_free(struct probe_tls *t);
 // Goes on as far as it can; with PROBE_FAILED `why` says why. `m` gives the names to expect.
 enum probe_step probe_tls_step(
 	struct probe_tls *t, const struct pool_member *m, char *why, size_t size);
 // The handshake is complete; all that is awaited is whether the server objects.
 bool probe_tls_shaken(const struct probe_tls *t);
+// After the handshake. What could not be written may be called for again with the same bytes.
+enum probe_step probe_tls_write(struct probe_tls *t, const char *data, size_t length, size_t *done);
+// PROBE_DONE with *got 0: the stream has ended.
+enum probe_step probe_tls_read(
+	struct probe_tls *t, char *data, size_t room, size_t *got, char *why, size_t size);
+// Says good-bye: close_notify, then FIN.
+void probe_tls_end(struct probe_tls *t);
+
+// probe_sip.c: an OPTIONS request and its answer, on a connected, non-blocking socket whose other
+// end is `to`, or on the TLS that stands on it (NULL: none). NULL with errno if it cannot be made.
+struct probe_sip;
+
+struct probe_sip *probe_sip_new(const struct pool_member *m, const struct postern_endpoint *to,
+	int fd, struct probe_tls *tls);
+void probe_sip_free(struct probe_sip *s);
+// Goes on as far as it can. `why` gets the answer with PROBE_DONE, and what is wrong with
+// PROBE_FAILED.
+enum probe_step probe_sip_step(
+	struct probe_sip *s, const struct config_probe *c, char *why, size_t size);
+// True if the member has answered, whatever the answer was.
+bool probe_sip_answered(const struct probe_sip *s);
+// "no answer to OPTIONS", "half an answer to OPTIONS"
+void probe_sip_lacks(const struct probe_sip *s, char *buf, size_t size);
 
 // probe_names.c
 

@@ -27,6 +27,7 @@ struct probe_tls {
 	bool reset; // a write met a reset; reads show a plain end of the stream after that
 	bool shaken;
 	bool accepted; // the server has shown that it accepts our last flight
+	bool talks;    // the handshake is not all
 };
 
 // OpenSSL's own socket BIO uses write(), which raises SIGPIPE; hence a BIO of ours.
@@ -97,12 +98,14 @@ static void message_seen(
 		t->accepted = true;
 }
 
-struct probe_tls *probe_tls_new(BIO_METHOD *method, SSL_CTX *ctx, int fd, const char *server_name)
+struct probe_tls *probe_tls_new(
+	BIO_METHOD *method, SSL_CTX *ctx, int fd, const char *server_name, bool talks)
 {
 	struct probe_tls *t = calloc(1, sizeof(*t));
 	if (t == NULL)
 		return NULL;
 	t->fd = fd;
+	t->talks = talks;
 	t->ssl = SSL_new(ctx);
 	BIO *bio = BIO_new(method);
 	if (t->ssl == NULL || bio == NULL) {
@@ -190,6 +193,13 @@ static bool check_names(struct probe_tls *t, const struct pool_member *m, char *
 	return false;
 }
 
+void probe_tls_end(struct probe_tls *t)
+{
+	SSL_shutdown(t->ssl);
+	shutdown(t->fd, SHUT_WR);
+	ERR_clear_error();
+}
+
 static enum probe_step shake(
 	struct probe_tls *t, const struct pool_member *m, char *why, size_t size)
 {
@@ -200,8 +210,8 @@ static enum probe_step shake(
 		t->shaken = check_names(t, m, why, size);
 		// Up to TLS 1.2 the server's Finished is the last message and answers ours.
 		t->accepted |= SSL_version(t->ssl) < TLS1_3_VERSION;
-		SSL_shutdown(t->ssl);
-		shutdown(t->fd, SHUT_WR);
+		if (!t->talks || !t->shaken)
+			probe_tls_end(t);
 		return t->shaken ? PROBE_DONE : PROBE_FAILED;
 	}
 	int error = SSL_get_error(t->ssl, status);
@@ -213,21 +223,10 @@ static enum probe_step shake(
 	return PROBE_FAILED;
 }
 
-static enum probe_step await_verdict(struct probe_tls *t, char *why, size_t size)
+// What a read without data means; PROBE_DONE if the stream has ended.
+static enum probe_step read_nothing(
+	struct probe_tls *t, int status, int system_error, char *why, size_t size)
 {
-	char data[1024];
-	int status = 0;
-	for (int i = 0; i < READS; i++) {
-		errno = 0;
-		status = SSL_read(t->ssl, data, sizeof(data));
-		if (status <= 0)
-			break;
-		t->accepted = true;
-	}
-	if (status > 0)
-		return PROBE_DONE;
-
-	int system_error = errno;
 	int error = SSL_get_error(t->ssl, status);
 	if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE)
 		return PROBE_WANT_READ;
@@ -249,6 +248,47 @@ static enum probe_step await_verdict(struct probe_tls *t, char *why, size_t size
 	return PROBE_FAILED;
 }
 
+static enum probe_step await_verdict(struct probe_tls *t, char *why, size_t size)
+{
+	char data[1024];
+	int status = 0;
+	for (int i = 0; i < READS; i++) {
+		errno = 0;
+		status = SSL_read(t->ssl, data, sizeof(data));
+		if (status <= 0)
+			break;
+		t->accepted = true;
+	}
+	return status > 0 ? PROBE_DONE : read_nothing(t, status, errno, why, size);
+}
+
+enum probe_step probe_tls_write(struct probe_tls *t, const char *data, size_t length, size_t *done)
+{
+	ERR_clear_error();
+	if (SSL_write_ex(t->ssl, data, length, done) == 1)
+		return PROBE_DONE;
+	*done = 0;
+	int error = SSL_get_error(t->ssl, 0);
+	ERR_clear_error();
+	if (error == SSL_ERROR_WANT_READ)
+		return PROBE_WANT_READ;
+	return error == SSL_ERROR_WANT_WRITE ? PROBE_WANT_WRITE : PROBE_FAILED;
+}
+
+enum probe_step probe_tls_read(
+	struct probe_tls *t, char *data, size_t room, size_t *got, char *why, size_t size)
+{
+	ERR_clear_error();
+	errno = 0;
+	int status = SSL_read_ex(t->ssl, data, room, got);
+	if (status == 1)
+		return PROBE_DONE;
+	*got = 0;
+	enum probe_step step = read_nothing(t, status, errno, why, size);
+	ERR_clear_error();
+	return step;
+}
+
 enum probe_step probe_tls_step(
 	struct probe_tls *t, const struct pool_member *m, char *why, size_t size)
 {
@@ -256,7 +296,7 @@ enum probe_step probe_tls_step(
 	enum probe_step step = PROBE_DONE;
 	if (!t->shaken)
 		step = shake(t, m, why, size);
-	if (step == PROBE_DONE)
+	if (step == PROBE_DONE && !t->talks)
 		step = await_verdict(t, why, size);
 	ERR_clear_error();
 	return step;

@@ -71,6 +71,7 @@ void pool_seat_remove(struct pool_seat *seat)
 	pool_probe_free(seat->member.probe);
 	seat->member.probe = NULL;
 	seat->member.pool = NULL;
+	seat->member.settings = NULL;
 	seat->removed = true;
 	pool_member_write(seat, false);
 	if (seat->set->dp != NULL)

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 const char *pool_tls_reason(char *buf, size_t size)
 {
@@ -65,11 +66,20 @@ static int load_files(const struct config_pool *config, SSL_CTX *ctx, char *why,
 	return 0;
 }
 
+static bool is_needed(const struct config_pool *config)
+{
+	bool needed = config_probe_uses_tls(&config->probe);
+	for (size_t i = 0; i < config->members.count; i++)
+		needed |= config_probe_uses_tls(
+			config_member_probe(config, &config->members.items[i]));
+	return needed;
+}
+
 int pool_tls_load(const struct config_pool *config, SSL_CTX **out, char *why, size_t size)
 {
 	const struct config_tls *c = &config->tls;
 	*out = NULL;
-	if (config->probe.kind != CONFIG_PROBE_TLS && c->certificate == NULL && c->trust == NULL)
+	if (!is_needed(config) && c->certificate == NULL && c->trust == NULL)
 		return 0;
 
 	ERR_clear_error();
@@ -87,4 +97,14 @@ int pool_tls_load(const struct config_pool *config, SSL_CTX **out, char *why, si
 	else
 		*out = ctx;
 	return status;
+}
+
+int64_t pool_certificate_end(const struct pool *pool)
+{
+	const SSL_CTX *ctx = ((const struct pool_group *)pool)->tls;
+	const X509 *certificate = ctx != NULL ? SSL_CTX_get0_certificate(ctx) : NULL;
+	struct tm end;
+	if (certificate == NULL || ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) != 1)
+		return 0;
+	return timegm(&end);
 }

@@ -68,7 +68,9 @@ struct rpc_call *rpc_call_new(struct rpc_line *line, const json_t *id)
 	// Only reference counts change in what is borrowed here.
 	call->id = json_incref((json_t *)(uintptr_t)id);
 	call->line = line;
-	call->uid = line->conn->uid;
+	call->uid = line->conn->peer.uid;
+	call->pid = line->conn->peer.pid;
+	call->store = line->conn->server->store;
 	call->listed = true;
 	line->pending++;
 	LIST_INSERT_HEAD(&line->conn->calls, call, entry);
@@ -101,6 +103,7 @@ static void end(struct rpc_call *call)
 		rpc_connection_wake(line->conn);
 	}
 	json_decref(call->id);
+	rpc_audit_free(call->audit);
 	free(call);
 	line->pending--;
 	rpc_line_settle(line);
@@ -138,8 +141,7 @@ static bool send_answer(struct rpc_call *call, const char *key, json_t *value)
 	return sent;
 }
 
-// Takes the value.
-static void finish(struct rpc_call *call, const char *key, json_t *value)
+void rpc_call_finish(struct rpc_call *call, const char *key, json_t *value)
 {
 	struct rpc_connection *conn = call->line->conn;
 
@@ -150,6 +152,13 @@ static void finish(struct rpc_call *call, const char *key, json_t *value)
 	}
 	json_decref(value);
 	end(call);
+}
+
+// Takes the value.
+static void finish(struct rpc_call *call, const char *key, json_t *value)
+{
+	if (!rpc_audit_hold(call, key, value))
+		rpc_call_finish(call, key, value);
 }
 
 void rpc_reply(struct rpc_call *call, json_t *result)

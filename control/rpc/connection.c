@@ -198,24 +198,22 @@ static int prepare(struct rpc_connection *conn, int fd)
 
 int rpc_connection_adopt(struct rpc_server *server, int fd)
 {
-	struct ucred who;
-	socklen_t length = sizeof(who);
+	struct rpc_peer peer = {0};
 	struct rpc_connection *conn = NULL;
-	int err = 0;
+	int err = rpc_peer_read(fd, &peer);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &length) != 0)
-		err = -errno;
-	else if (evutil_make_socket_nonblocking(fd) != 0)
+	if (err == 0 && evutil_make_socket_nonblocking(fd) != 0)
 		err = -EIO;
-	else if (!(conn = calloc(1, sizeof(*conn))))
+	if (err == 0 && !(conn = calloc(1, sizeof(*conn))))
 		err = -ENOMEM;
 	// Without an error there is a connection; the analyzer does not know that errno is not 0.
 	if (err != 0 || conn == NULL) {
+		rpc_peer_clear(&peer);
 		close(fd);
 		return err;
 	}
 	conn->server = server;
-	conn->uid = who.uid;
+	conn->peer = peer;
 	LIST_INIT(&conn->calls);
 	LIST_INSERT_HEAD(&server->connections, conn, entry);
 	server->n_connections++;
@@ -239,5 +237,6 @@ void rpc_connection_close(struct rpc_connection *conn)
 		bufferevent_free(conn->bev);
 	if (conn->tick)
 		event_free(conn->tick);
+	rpc_peer_clear(&conn->peer);
 	free(conn);
 }

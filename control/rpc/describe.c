@@ -32,8 +32,10 @@ static json_t *describe_method(const struct rpc_method *m)
 
 	for (const struct rpc_param *p = m->params; p && p->name; p++)
 		json_array_append_new(params, describe_param(p));
-	return json_pack("{s:s, s:s, s:s, s:o}", "name", m->name, "role",
-		m->role == RPC_VIEW ? "view" : "operate", "help", m->help, "params", params);
+	if (rpc_param_comment(m))
+		json_array_append_new(params, describe_param(rpc_param_comment(m)));
+	return json_pack("{s:s, s:s, s:s, s:o}", "name", m->name, "role", rpc_role_name(m->role),
+		"help", m->help, "params", params);
 }
 
 static void describe(struct rpc_call *call, const json_t *params, void *user)

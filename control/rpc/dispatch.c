@@ -97,15 +97,45 @@ static void fail_method(struct rpc_call *call, const struct rpc_server *server, 
 			"there is no method \"%.64s\"; describe lists them all", name);
 }
 
-// Every operating call leaves a line, whether or not it succeeds.
-static void audit(
-	const struct rpc_call *call, const struct rpc_method *method, const json_t *params)
+static bool is_allowed(const struct rpc_call *call, const struct rpc_method *method)
 {
-	if (method->role == RPC_VIEW)
-		return;
-	char *text = json_dumps(params, JSON_COMPACT | JSON_ENSURE_ASCII);
-	LOG(NOTICE, "uid %u: %s %.256s", (unsigned)call->uid, method->name, text ? text : "");
-	free(text);
+	const struct rpc_connection *conn = call->line->conn;
+
+	return rpc_roles_of(conn->server->roles, &conn->peer) & 1u << method->role;
+}
+
+static void fail_role(struct rpc_call *call, const struct rpc_method *method, const json_t *params)
+{
+	struct rpc_connection *conn = call->line->conn;
+	const char *needed = rpc_role_name(method->role);
+	char expected[192];
+
+	rpc_audit_refusal(conn->server, call, method, params);
+	snprintf(expected, sizeof(expected),
+		"root, the user that postern runs as, or a user or group of postern.roles.%s",
+		needed);
+	rpc_fail(call, RPC_FORBIDDEN,
+		rpc_mistake(NULL, "method", 0, "you have not the role that it needs", expected),
+		"%s needs the role %s, which uid %u has not", method->name, needed,
+		(unsigned)conn->peer.uid);
+}
+
+// Every call that changes something leaves a line, whether or not it succeeds, and a record.
+static void begin(
+	struct rpc_call *call, const struct rpc_method *method, const json_t *params, void *user)
+{
+	if (method->role != RPC_VIEW) {
+		char *text = json_dumps(params, JSON_COMPACT | JSON_ENSURE_ASCII);
+
+		LOG(NOTICE, "uid %u: %s %.256s", (unsigned)call->uid, method->name,
+			text ? text : "");
+		free(text);
+		if (!rpc_audit_begin(call, method, params)) {
+			rpc_fail(call, RPC_INTERNAL_ERROR, NULL, "out of memory");
+			return;
+		}
+	}
+	method->handler(call, params, user);
 }
 
 static void run(struct rpc_call *call, const struct rpc_server *server, const json_t *request)
@@ -127,12 +157,12 @@ static void run(struct rpc_call *call, const struct rpc_server *server, const js
 			rpc_mistake(NULL, "params", 0, "parameters are not given by position",
 				"an object: {\"name\": value, …}"),
 			"%s: parameters are given by name, in an object", name);
+	else if (!is_allowed(call, method))
+		fail_role(call, method, params);
 	else if ((mistakes = rpc_params_check(method, params)))
 		rpc_fail(call, RPC_INVALID_PARAMS, mistakes, "%s: wrong parameters", name);
-	else {
-		audit(call, method, params);
-		method->handler(call, params, user);
-	}
+	else
+		begin(call, method, params, user);
 	json_decref(params);
 }
 

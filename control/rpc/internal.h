@@ -4,6 +4,7 @@
 
 #pragma once
 
+#include "control/pool/pool.h"
 #include "control/rpc/rpc.h"
 
 #include "postern/addr.h"
@@ -14,6 +15,7 @@
 
 #include <sys/queue.h>
 
+struct config_probe;
 struct config_service;
 struct evconnlistener;
 struct pool;
@@ -33,6 +35,31 @@ struct pool_member;
 #define RPC_TURN_MAX 8u
 
 struct rpc_connection;
+struct rpc_audit;
+struct store_audit;
+
+// A client, as the kernel tells of it.
+struct rpc_peer {
+	uid_t uid;
+	gid_t gid;
+	pid_t pid;
+	gid_t *groups;
+	size_t n_groups;
+};
+
+// How often a user has been refused of late, so that records of it stay few.
+struct rpc_refusals {
+	uid_t uid;
+	uint64_t since_us; // 0: the entry is free
+	unsigned count;
+	unsigned unrecorded;
+};
+
+// Users whose refusals are counted at a time.
+#define RPC_REFUSALS_MAX 16u
+
+// Bytes of a comment.
+#define RPC_COMMENT_MAX 1000u
 
 // The answer to one line: of a single request, or of a batch, whose answers are collected.
 struct rpc_line {
@@ -47,7 +74,10 @@ struct rpc_call {
 	struct rpc_line *line;
 	json_t *id; // NULL: a notification
 	uid_t uid;
-	bool listed; // in its connection's list
+	pid_t pid;
+	struct store *store;     // the server's, which may end before the call
+	struct rpc_audit *audit; // NULL: it changes nothing
+	bool listed;             // in its connection's list
 	void (*gone)(void *user);
 	void *gone_user;
 };
@@ -57,7 +87,7 @@ struct rpc_connection {
 	struct rpc_server *server;
 	struct bufferevent *bev;
 	struct event *tick; // continues the work in the loop's next turn
-	uid_t uid;
+	struct rpc_peer peer;
 	LIST_HEAD(, rpc_call) calls;
 	unsigned n_calls;
 	json_t *batch; // the batch that is being called; NULL: none
@@ -90,6 +120,10 @@ struct rpc_server {
 	unsigned n_connections;
 	struct rpc_group groups[RPC_GROUPS_MAX];
 	unsigned n_groups;
+	struct rpc_roles *roles; // NULL: none but root and ourselves
+	bool has_acl;            // on the socket file
+	struct store *store;     // NULL: changes are not recorded
+	struct rpc_refusals refusals[RPC_REFUSALS_MAX];
 };
 
 // server.c: a server without a socket of its own.
@@ -120,11 +154,37 @@ void rpc_dispatch_refuse(struct rpc_connection *conn, int code, const char *mess
 struct rpc_call *rpc_call_new(struct rpc_line *line, const json_t *id);
 void rpc_call_on_gone(struct rpc_call *call, void (*gone)(void *user), void *user);
 void rpc_call_detach(struct rpc_call *call);
+// Sends the answer, of which `key` is "result" or "error", and ends the call. Takes the value.
+void rpc_call_finish(struct rpc_call *call, const char *key, json_t *value);
 struct rpc_line *rpc_line_new(struct rpc_connection *conn, bool batch);
 // Frees the line, or sends a batch's answers, when nothing of it is outstanding.
 void rpc_line_settle(struct rpc_line *line);
 
-// params.c: NULL if the parameters fit, else the mistakes as error data, all of them.
+// roles.c: which roles somebody has, a bit for each enum rpc_role.
+unsigned rpc_roles_of(const struct rpc_roles *roles, const struct rpc_peer *peer);
+const char *rpc_role_name(enum rpc_role role);
+int rpc_group_find(const char *name, gid_t *out);
+int rpc_peer_read(int fd, struct rpc_peer *out);
+void rpc_peer_clear(struct rpc_peer *peer);
+
+// audit.c: the record of a call, begun before its method runs; false if memory is refused.
+bool rpc_audit_begin(struct rpc_call *call, const struct rpc_method *method, const json_t *params);
+void rpc_audit_free(struct rpc_audit *audit);
+// Who, what and the comment, for a change that goes into the database with its record. Texts are
+// borrowed from the call.
+void rpc_audit_record(const struct rpc_call *call, struct store_audit *out);
+// ... and that it is there.
+void rpc_audit_written(struct rpc_call *call);
+// Writes the record of a call that has its answer, and sends that afterwards. Takes the value and
+// returns true, or returns false if there is nothing to wait for.
+bool rpc_audit_hold(struct rpc_call *call, const char *key, json_t *value);
+void rpc_audit_refusal(struct rpc_server *server, const struct rpc_call *call,
+	const struct rpc_method *method, const json_t *params);
+
+// params.c: `comment`, which methods take that change something; NULL if this one does not, or has
+// one of its own.
+const struct rpc_param *rpc_param_comment(const struct rpc_method *method);
+// NULL if the parameters fit, else the mistakes as error data, all of them.
 json_t *rpc_params_check(const struct rpc_method *method, const json_t *params);
 const struct rpc_method *rpc_method_find(
 	const struct rpc_server *server, const char *name, void **user);
@@ -186,8 +246,18 @@ bool rpc_member_takes_new(const struct pool_member *m);
 // methods_member.c: `path` is POOL/MEMBER; ends the call and returns NULL if there is none.
 struct pool_member *rpc_find_member(
 	struct rpc_call *call, struct rpc_context *context, const char *path);
+// Where a list goes on; ends the call and returns false if `cursor` is none of ours.
+bool rpc_cursor_parse(struct rpc_call *call, const char *cursor, uint64_t *from);
 // The short form, for lists.
 json_t *rpc_member_row(const struct rpc_context *context, const struct pool_member *m);
+
+// change.c: sets the state of members for good and for all: in the database, then in the pools, then
+// `reply` ends the call. `name` is what the caller called them, and handed on.
+typedef void (*rpc_change_reply)(
+	struct rpc_call *call, struct rpc_context *context, const char *name);
+void rpc_change_members(struct rpc_call *call, struct rpc_context *context, const char *name,
+	struct pool_member *const *members, size_t n, enum pool_admin admin,
+	rpc_change_reply reply);
 
 // methods_service.c: ends the call and returns NULL if there is no such service.
 const struct config_service *rpc_find_service(
@@ -196,13 +266,19 @@ const struct config_service *rpc_find_service(
 // methods_config.c: mistakes in a file as error data; NULL if there are none.
 json_t *rpc_config_mistakes(const struct config_errors *errors);
 
+// methods_pool.c: the settings of a probe.
+json_t *rpc_probe_object(const struct config_probe *p);
+
 // Each noun's methods are added by one function.
 void rpc_methods_status(struct rpc_context *context);
+void rpc_methods_alarm(struct rpc_context *context);
 void rpc_methods_interface(struct rpc_context *context);
 void rpc_methods_service(struct rpc_context *context);
 void rpc_methods_pool(struct rpc_context *context);
 void rpc_methods_member(struct rpc_context *context);
+void rpc_methods_node(struct rpc_context *context);
 void rpc_methods_session(struct rpc_context *context);
 void rpc_methods_stats(struct rpc_context *context);
 void rpc_methods_config(struct rpc_context *context);
+void rpc_methods_audit(struct rpc_context *context);
 void rpc_methods_log(struct rpc_context *context);

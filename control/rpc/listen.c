@@ -5,7 +5,6 @@
 #include "control/rpc/internal.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,26 +12,6 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-// getgrnam_r() with as much room as the group's member list takes, within reason.
-static int find_group(const char *name, gid_t *out)
-{
-	for (size_t size = 4096; size <= 1024u * 1024u; size *= 4) {
-		struct group entry;
-		struct group *found = NULL;
-		char *buffer = malloc(size);
-
-		if (!buffer)
-			return -ENOMEM;
-		int err = getgrnam_r(name, &entry, buffer, size, &found);
-		if (found)
-			*out = found->gr_gid;
-		free(buffer);
-		if (err != ERANGE)
-			return found ? 0 : err != 0 ? -err : -ENOENT;
-	}
-	return -ERANGE;
-}
 
 // Whether somebody listens there: 0 no, 1 yes, or a negative errno.
 static int probe_live(const struct sockaddr_un *addr)
@@ -138,7 +117,7 @@ int rpc_listen_bind(const char *path, const char *group, char *why, size_t size)
 		return -ENAMETOOLONG;
 	}
 	memcpy(addr.sun_path, path, strlen(path) + 1);
-	int err = group ? find_group(group, &gid) : 0;
+	int err = group ? rpc_group_find(group, &gid) : 0;
 	if (err != 0) {
 		snprintf(why, size,
 			"control socket %s: group \"%s\": %s; create it (groupadd --system %s), or "

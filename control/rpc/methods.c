@@ -6,12 +6,15 @@
 void rpc_methods_add(struct rpc_context *context)
 {
 	rpc_methods_status(context);
+	rpc_methods_alarm(context);
 	rpc_methods_interface(context);
 	rpc_methods_service(context);
 	rpc_methods_pool(context);
 	rpc_methods_member(context);
+	rpc_methods_node(context);
 	rpc_methods_session(context);
 	rpc_methods_stats(context);
 	rpc_methods_config(context);
+	rpc_methods_audit(context);
 	rpc_methods_log(context);
 }

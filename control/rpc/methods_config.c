@@ -154,6 +154,7 @@ static void reloaded(void *user, int status, uint64_t epoch, const struct config
 		json_t *list = data ? json_incref(json_object_get(data, "errors")) : json_array();
 
 		json_decref(data);
+		rpc_audit_change(r->call, NULL, json_pack("{s:o}", "epoch", rpc_uint(epoch)));
 		rpc_reply(r->call, json_pack("{s:o, s:o, s:o}", "epoch", rpc_uint(epoch), "took-ms",
 					   rpc_uint((rpc_monotonic_us() - r->begun_us) / 1000),
 					   "needs-restart", list));

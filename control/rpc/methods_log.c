@@ -97,6 +97,8 @@ static void log_set(struct rpc_call *call, const json_t *params, void *user)
 		return;
 	}
 	postern_log_set_level((enum postern_log_level)level);
+	rpc_audit_change(call, json_pack("{s:s}", "level", postern_log_level_name(was)),
+		json_pack("{s:s}", "level", postern_log_level_name((enum postern_log_level)level)));
 	rpc_reply(call, json_pack("{s:s, s:s}", "level",
 				postern_log_level_name((enum postern_log_level)level), "was",
 				postern_log_level_name(was)));

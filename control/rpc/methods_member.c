@@ -73,11 +73,11 @@ json_t *rpc_member_row(const struct rpc_context *context, const struct pool_memb
 
 static json_t *member_details(const struct pool_member *m, const struct postern_member_stats *stats)
 {
-	return json_pack("{s:b, s:o, s:o, s:o, s:{s:o, s:o, s:o}}", "takes-new",
+	return json_pack("{s:b, s:o, s:o, s:o, s:o, s:{s:o, s:o, s:o}}", "takes-new",
 		rpc_member_takes_new(m), "fqdn", m->fqdn ? rpc_text(m->fqdn) : json_null(),
 		"established", rpc_uint(stats->established), "silent", rpc_uint(stats->silent),
-		"probes", "ok", rpc_uint(m->probes_ok), "failed", rpc_uint(m->probes_failed),
-		"last-ms", rpc_uint(m->last_probe_ms));
+		"probe", rpc_probe_object(m->settings), "probes", "ok", rpc_uint(m->probes_ok),
+		"failed", rpc_uint(m->probes_failed), "last-ms", rpc_uint(m->last_probe_ms));
 }
 
 static void reply_member(
@@ -117,20 +117,27 @@ static void list_pool(struct listing *l, const struct pool *pool)
 	}
 }
 
-static bool parse_cursor(const char *text, uint64_t *from)
+bool rpc_cursor_parse(struct rpc_call *call, const char *cursor, uint64_t *from)
 {
 	char *end = NULL;
 
+	if (!cursor)
+		return true;
 	errno = 0;
-	*from = strtoull(text, &end, 16);
-	return errno == 0 && end != text && *end == '\0';
+	*from = strtoull(cursor, &end, 16);
+	if (errno == 0 && end != cursor && *end == '\0')
+		return true;
+	rpc_fail(call, RPC_INVALID_PARAMS,
+		rpc_mistake(
+			NULL, "cursor", 0, "this is no cursor", "the next of an earlier answer"),
+		"wrong parameters");
+	return false;
 }
 
 static void member_list(struct rpc_call *call, const json_t *params, void *user)
 {
 	struct rpc_context *context = user;
 	const char *name = rpc_param_string(params, "pool");
-	const char *cursor = rpc_param_string(params, "cursor");
 	struct listing l = {.context = context};
 	const struct pool *pool = NULL;
 	int64_t limit = 1000;
@@ -140,13 +147,8 @@ static void member_list(struct rpc_call *call, const json_t *params, void *user)
 	if (name && !(pool = rpc_find_pool(call, context, name)))
 		return;
 	l.limit = (uint64_t)limit;
-	if (cursor && !parse_cursor(cursor, &l.from)) {
-		rpc_fail(call, RPC_INVALID_PARAMS,
-			rpc_mistake(NULL, "cursor", 0, "this is no cursor",
-				"the next of an earlier answer"),
-			"member.list: wrong parameters");
+	if (!rpc_cursor_parse(call, rpc_param_string(params, "cursor"), &l.from))
 		return;
-	}
 	l.items = json_array();
 	if (pool) {
 		list_pool(&l, pool);
@@ -167,6 +169,15 @@ static void member_show(struct rpc_call *call, const json_t *params, void *user)
 		reply_member(call, context, m);
 }
 
+// A reload may have removed it while the disk was waited for.
+static void reply_path(struct rpc_call *call, struct rpc_context *context, const char *path)
+{
+	const struct pool_member *m = rpc_find_member(call, context, path);
+
+	if (m)
+		reply_member(call, context, m);
+}
+
 static void member_set(struct rpc_call *call, const json_t *params, void *user)
 {
 	struct rpc_context *context = user;
@@ -179,8 +190,8 @@ static void member_set(struct rpc_call *call, const json_t *params, void *user)
 		rpc_fail(call, RPC_INTERNAL_ERROR, NULL, "that state is not known");
 		return;
 	}
-	pool_member_set_admin(context->pools, m, (enum pool_admin)admin);
-	reply_member(call, context, m);
+	rpc_change_members(call, context, rpc_param_string(params, "member"), &m, 1,
+		(enum pool_admin)admin, reply_path);
 }
 
 static const char *const states[] = {"ready", "drain", "maint", NULL};

@@ -78,18 +78,51 @@ static void pool_list(struct rpc_call *call, const json_t *params, void *user)
 	rpc_reply_list(call, items, NULL);
 }
 
-static json_t *probe_object(const struct config_probe *p)
+// "404", or "4xx" for a class.
+static json_t *statuses(const uint32_t *items, size_t count)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(
+			list, rpc_textf(items[i] < 10 ? "%uxx" : "%u", (unsigned)items[i]));
+	return list;
+}
+
+static json_t *text_or_null(const char *text)
+{
+	return text ? rpc_text(text) : json_null();
+}
+
+// What only a probe by SIP has.
+static json_t *sip_object(const struct config_probe *p)
+{
+	return json_pack("{s:s, s:o, s:o, s:o, s:o}", "transport",
+		p->transport == CONFIG_TRANSPORT_TLS ? "tls" : "tcp", "from", text_or_null(p->from),
+		"uri", text_or_null(p->uri), "alive", statuses(p->alive.items, p->alive.count),
+		"not-alive", statuses(p->not_alive.items, p->not_alive.count));
+}
+
+json_t *rpc_probe_object(const struct config_probe *p)
 {
 	static const char *const kinds[] = {
 		[CONFIG_PROBE_TCP] = "tcp",
 		[CONFIG_PROBE_TLS] = "tls",
+		[CONFIG_PROBE_SIP] = "sip-options",
 		[CONFIG_PROBE_NONE] = "none",
 	};
+	char address[POSTERN_ADDR_TEXT];
+	const bool own = postern_addr_is_none(&p->address);
 
-	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "kind", kinds[p->kind], "interval-ms",
-		rpc_uint(p->interval_ms), "timeout-ms", rpc_uint(p->timeout_ms), "rise",
-		rpc_uint(p->rise), "fall", rpc_uint(p->fall), "jitter-percent",
-		rpc_uint(p->jitter_percent));
+	json_t *shown = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "kind",
+		kinds[p->kind], "interval-ms", rpc_uint(p->interval_ms), "timeout-ms",
+		rpc_uint(p->timeout_ms), "rise", rpc_uint(p->rise), "fall", rpc_uint(p->fall),
+		"jitter-percent", rpc_uint(p->jitter_percent), "address",
+		text_or_null(own ? NULL : postern_addr_format(&p->address, address)), "port",
+		p->port ? rpc_uint(p->port) : json_null());
+	if (p->kind == CONFIG_PROBE_SIP)
+		json_object_update_new(shown, sip_object(p));
+	return shown;
 }
 
 static json_t *details(const struct rpc_context *context, const struct pool *pool)
@@ -100,8 +133,8 @@ static json_t *details(const struct rpc_context *context, const struct pool *poo
 		json_array_append_new(members, rpc_member_row(context, pool->members[i]));
 	return json_pack("{s:s, s:o, s:o, s:o}", "on-down",
 		pool->config->on_down == CONFIG_ON_DOWN_RESET ? "reset" : "keep", "observe-fall",
-		rpc_uint(pool->config->observe_fall), "probe", probe_object(&pool->config->probe),
-		"member-list", members);
+		rpc_uint(pool->config->observe_fall), "probe",
+		rpc_probe_object(&pool->config->probe), "member-list", members);
 }
 
 static void pool_show(struct rpc_call *call, const json_t *params, void *user)

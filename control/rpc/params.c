@@ -64,12 +64,27 @@ const char *rpc_method_nearest(const struct rpc_server *server, const char *name
 	return best && is_near(name, least) ? best : NULL;
 }
 
-static const struct rpc_param *find_param(const struct rpc_method *method, const char *name)
+static const struct rpc_param comment = {
+	"comment", RPC_STRING, false, false, NULL, "why, for the audit"};
+
+static const struct rpc_param *find_own(const struct rpc_method *method, const char *name)
 {
 	for (const struct rpc_param *p = method->params; p && p->name; p++)
 		if (strcmp(p->name, name) == 0)
 			return p;
 	return NULL;
+}
+
+const struct rpc_param *rpc_param_comment(const struct rpc_method *method)
+{
+	return method->role != RPC_VIEW && !find_own(method, comment.name) ? &comment : NULL;
+}
+
+static const struct rpc_param *find_param(const struct rpc_method *method, const char *name)
+{
+	const struct rpc_param *own = find_own(method, name);
+
+	return own || strcmp(name, comment.name) != 0 ? own : rpc_param_comment(method);
 }
 
 static void append(char *text, size_t size, const char *more)
@@ -178,5 +193,12 @@ json_t *rpc_params_check(const struct rpc_method *method, const json_t *params)
 	}
 	for (const struct rpc_param *p = method->params; p && p->name; p++)
 		data = check_value(data, p, json_object_get(params, p->name));
+	const struct rpc_param *more = rpc_param_comment(method);
+	const json_t *text = more ? json_object_get(params, more->name) : NULL;
+	if (more)
+		data = check_value(data, more, text);
+	if (json_string_length(text) > RPC_COMMENT_MAX)
+		data = rpc_mistake(
+			data, more->name, 0, "longer than 1000 bytes", "at most 1000 bytes");
 	return data;
 }

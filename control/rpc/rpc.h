@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct alarm_set;
 struct config;
 struct config_errors;
 struct event_base;
@@ -19,6 +20,8 @@ struct postern_dataplane;
 struct postern_snapshot;
 struct rpc_server;
 struct rpc_call;
+struct rpc_roles;
+struct store;
 
 // Codes of JSON-RPC 2.0 section 5.1, and our own from -32000 downwards.
 enum {
@@ -30,6 +33,7 @@ enum {
 	RPC_NOT_FOUND = -32001, // the named object does not exist
 	RPC_REFUSED = -32002,   // the request is well-formed but cannot be done; data says why
 	RPC_BUSY = -32003,      // something that excludes it is under way; try again
+	RPC_FORBIDDEN = -32004, // who asks has not the role that the method needs
 };
 
 enum rpc_param_type {
@@ -48,8 +52,9 @@ struct rpc_param {
 };
 
 enum rpc_role {
-	RPC_VIEW,
-	RPC_OPERATE,
+	RPC_VIEW,    // changes nothing; the other two include it
+	RPC_OPERATE, // members, reload, what is logged
+	RPC_POLICY,  // who may federate
 };
 
 struct rpc_method {
@@ -58,7 +63,8 @@ struct rpc_method {
 	const char *help;
 	const struct rpc_param *params; // ends with a NULL name; NULL: none
 	// Answers exactly once with rpc_reply() or rpc_fail(), at once or later. The parameters
-	// have been checked against `params` and are borrowed until the handler returns.
+	// have been checked against `params` and are borrowed until the handler returns. Methods
+	// beyond RPC_VIEW take a `comment` besides, which goes into the audit.
 	void (*handler)(struct rpc_call *call, const json_t *params, void *user);
 };
 
@@ -70,6 +76,17 @@ int rpc_server_new(struct event_base *base, const char *path, const char *group,
 // Closes all connections and removes the socket. Calls still unanswered may be answered later;
 // their answers go nowhere.
 void rpc_server_free(struct rpc_server *server);
+
+// Who may do what, from the control group and the roles of a configuration. Names that are neither
+// a group's nor a user's are refused: negative errno, with one line in `why`.
+int rpc_roles_new(const struct config *config, struct rpc_roles **out, char *why, size_t size);
+void rpc_roles_free(struct rpc_roles *roles);
+// Takes the roles, which hold from now on, for connected clients, too. Without any, root and our own
+// user may do everything and others nothing.
+void rpc_server_take_roles(struct rpc_server *server, struct rpc_roles *roles);
+
+// Where changes are recorded. It outlives the server, and until it is closed answers may wait in it.
+void rpc_server_use_store(struct rpc_server *server, struct store *store);
 
 // Adds methods; `describe` lists them in the order of addition. The array and `user` outlive the
 // server.
@@ -86,11 +103,16 @@ void rpc_fail(struct rpc_call *call, int code, json_t *data, const char *format,
 // Who asked, as the kernel told: for the log line of each change.
 uid_t rpc_call_uid(const struct rpc_call *call);
 
+// For the audit: what a change that is not in the database was about. Both are stolen; NULL: nothing.
+void rpc_audit_change(struct rpc_call *call, json_t *before, json_t *after);
+
 // The parts of postern that the methods speak of.
 struct rpc_context {
 	struct rpc_server *server;
 	struct pool_set *pools;
+	struct alarm_set *alarms;
 	struct postern_dataplane *dp;
+	struct store *store; // NULL: what is set is not kept
 	uint64_t started_wall_us;
 	void *daemon;
 	const struct config *(*config)(void *daemon); // the one that runs
@@ -106,5 +128,6 @@ struct rpc_context {
 		void *user);
 };
 
-// Registers every noun: status, interface, service, pool, member, session, stats, config, log.
+// Registers every noun: status, alarm, interface, service, pool, member, node, session, stats,
+// config, audit, log.
 void rpc_methods_add(struct rpc_context *context);

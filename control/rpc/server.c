@@ -153,8 +153,14 @@ void rpc_server_free(struct rpc_server *server)
 		rpc_connection_close(LIST_FIRST(&server->connections));
 	if (server->retry)
 		event_free(server->retry);
+	rpc_roles_free(server->roles);
 	free(server->path);
 	free(server);
+}
+
+void rpc_server_use_store(struct rpc_server *server, struct store *store)
+{
+	server->store = store;
 }
 
 void rpc_server_add(

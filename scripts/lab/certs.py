@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The certificates of a run, made with the openssl command: a CA that all trust, the pool's
 certificate (one for all members, as an edge pool has it), the partner's, and the one with which
-postern probes. EC P-256, valid for two days."""
+postern probes. EC P-256, valid for 90 days, so that nothing warns of their end."""
 
 import subprocess
 
@@ -26,12 +26,12 @@ def _new_key():
 def authority(folder):
     _openssl(
         folder, "req", "-x509", "-batch", *_new_key(), "-keyout", "ca.key", "-out", "ca.pem",
-        "-days", "2", "-subj", "/CN=lab authority",
+        "-days", "90", "-subj", "/CN=lab authority",
         "-addext", "keyUsage=critical,keyCertSign,cRLSign",
     )
 
 
-def issue(folder, name, fqdn, *more):
+def issue(folder, name, fqdn, *more, days=90):
     """NAME.pem and NAME.key for an FQDN and further names."""
     names = ",".join(f"DNS:{n}" for n in (fqdn, *more))
     _openssl(
@@ -42,7 +42,7 @@ def issue(folder, name, fqdn, *more):
         f"subjectAltName={names}\nextendedKeyUsage={BOTH}\nbasicConstraints=CA:false\n"
     )
     _openssl(
-        folder, "x509", "-req", "-in", f"{name}.csr", "-out", f"{name}.pem", "-days", "2",
+        folder, "x509", "-req", "-in", f"{name}.csr", "-out", f"{name}.pem", "-days", str(days),
         "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", f"{name}.ext",
     )
 

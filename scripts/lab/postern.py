@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -40,13 +41,18 @@ class Postern:
         self.socket = lab.folder / config["postern"]["control-socket"]
         self.process = None
         self.config = None
+        # Each begins with nothing in its state database, unless a test names one.
+        self.state = lab.folder / f"{name}.state" / "state.db"
+        if config["postern"].get("state") is None:
+            shutil.rmtree(self.state.parent, ignore_errors=True)
         self.write(config)
         lab.on_exit(self.discard)
 
     def write(self, config):
         """Replaces the configuration file in one step, as a careful editor does."""
         self.config = config
-        self.write_text(configuration.to_yaml(config) + "\n")
+        program = {"state": str(self.state.relative_to(self.lab.folder)), **config["postern"]}
+        self.write_text(configuration.to_yaml({**config, "postern": program}) + "\n")
 
     def write_text(self, text):
         new = self.file.with_suffix(".new")

@@ -27,8 +27,11 @@ DATAPLANE = {
 CONTROL = {
     "config": set(),
     "pool": {"config"},
-    "rpc": {"pool", "config"},
-    "daemon": {"rpc", "pool", "config"},
+    "alarm": {"pool", "config"},
+    "metrics": {"alarm", "pool", "config"},
+    "store": set(),
+    "rpc": {"alarm", "pool", "config", "store"},
+    "daemon": {"rpc", "metrics", "alarm", "pool", "config", "store"},
     "ctl": set(),
 }
 

@@ -130,10 +130,12 @@ enum behaviour {
 	SPEAKS_SMTP, // something that is not TLS
 	CLOSES,      // at once, with FIN
 	RESETS,      // after the ClientHello
+	TALKS,       // as the test's function says
 	TLS,
 	TLS_RESETS,     // completes the handshake, then resets the connection
 	TLS_NO_GOODBYE, // completes the handshake, then never answers
 	TLS_LATE,       // TLS, once the test's event loop has been held up
+	TLS_TALKS,      // TALKS, upon TLS
 };
 
 struct server {
@@ -142,6 +144,8 @@ struct server {
 	bool demands; // a client certificate
 	bool tickets;
 	const struct identity *id;
+	void (*talk)(struct server *s, int fd, SSL *ssl); // of TALKS, where there is no SSL
+	const void *script;                               // for it
 
 	int fd;
 	uint16_t port;
@@ -175,6 +179,8 @@ static void serve_tls(struct server *s, int fd)
 		} else if (s->behaviour == TLS_NO_GOODBYE) {
 			read_to_the_end(s, fd); // until the prober gives up
 		} else {
+			if (s->behaviour == TLS_TALKS)
+				s->talk(s, fd, ssl);
 			int n = SSL_read(ssl, data, sizeof(data));
 			bool good = SSL_get_error(ssl, n) == SSL_ERROR_ZERO_RETURN;
 			*(good ? &s->good_ends : &s->bad_ends) += 1;
@@ -200,6 +206,10 @@ static void serve(struct server *s, int fd)
 		break;
 	case CLOSES:
 		break;
+	case TALKS:
+		s->talk(s, fd, NULL);
+		read_to_the_end(s, fd);
+		break;
 	case RESETS:
 		recv(fd, data, sizeof(data), 0);
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
@@ -212,6 +222,7 @@ static void serve(struct server *s, int fd)
 	case TLS:
 	case TLS_RESETS:
 	case TLS_NO_GOODBYE:
+	case TLS_TALKS:
 		serve_tls(s, fd);
 		break;
 	}

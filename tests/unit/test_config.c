@@ -180,6 +180,15 @@ static void test_defaults(void **state)
 	assert_int_equal(p->probe.rise, 2);
 	assert_int_equal(p->probe.fall, 3);
 	assert_int_equal(p->probe.jitter_percent, 10);
+	assert_true(postern_addr_is_none(&p->probe.address));
+	assert_int_equal(p->probe.port, 0);
+	assert_int_equal(p->probe.transport, CONFIG_TRANSPORT_TLS);
+	assert_null(p->probe.from);
+	assert_null(p->probe.uri);
+	for (uint32_t status = 200; status < 700; status++)
+		assert_int_equal(
+			config_probe_alive(&p->probe, status), status != 503 && status != 504);
+	assert_int_equal(p->members.items[0].probe.line, 0);
 	assert_null(p->members.items[0].fqdn);
 	assert_int_equal(p->members.items[0].weight, 1);
 
@@ -267,6 +276,26 @@ static void assert_in_samples(const char *path, const char *name)
 	char expected[PATH_MAX + 64];
 	snprintf(expected, sizeof(expected), "%s/%s", samples(), name);
 	assert_string_equal(path, expected);
+}
+
+static void test_roles(void **state)
+{
+	(void)state;
+	struct config *c = read_good_sample("minimal.yaml");
+	assert_string_equal(c->postern.state, "/var/lib/postern/state.db");
+	assert_int_equal(c->postern.roles.view.count, 0);
+	assert_int_equal(c->postern.roles.operate.count, 0);
+	assert_int_equal(c->postern.roles.policy.count, 0);
+	config_free(c);
+	c = read_good_text(
+		"postern: {state: a.db, roles: {view: help, operate: [noc, alice]}}\n"
+		"interfaces: [{name: one, device: net_null0, addresses: 192.0.2.1/24}]\n");
+	assert_in_samples(c->postern.state, "a.db");
+	assert_int_equal(c->postern.roles.view.count, 1);
+	assert_string_equal(c->postern.roles.view.items[0], "help");
+	assert_int_equal(c->postern.roles.operate.count, 2);
+	assert_string_equal(c->postern.roles.operate.items[1], "alice");
+	config_free(c);
 }
 
 static void test_full_interfaces(void **state)
@@ -400,6 +429,9 @@ static void test_needs_restart(void **state)
 		{"# other lines\n", PLAIN, NULL, NULL},
 		{"postern: {log-level: debug}", PLAIN, NULL, NULL},
 		{"postern: {control-socket: a}", PLAIN, "postern.control-socket", "changes from "},
+		{"postern: {roles: {view: a}}", PLAIN, NULL, NULL},
+		{"postern: {state: /a.db}", PLAIN, "postern.state",
+			"changes from /var/lib/postern/state.db to /a.db"},
 		{"postern: {control-group: a}", PLAIN, "postern.control-group",
 			"changes from none to a"},
 		{"dataplane: {memory: 1GB}", PLAIN, "dataplane.memory", "changes from auto to 1GB"},
@@ -708,6 +740,7 @@ static void test_reference(void **state)
 	static const char *const keys[] = {"| `postern.log-level` | one of: error, ",
 		"| `dataplane.workers` | a list: ", "| `interfaces[].routes[].via` | ",
 		"| `interfaces[].gateway` | one or a list: ", "| `pools[].probe.jitter` | ",
+		"such as 4xx | `[503, 504]` | reload | ", "| `pools[].members[].probe` | ",
 		"| `pools[].tls.trust` | a path | none | reload | ",
 		"| `pools[].members[].weight` | a whole number from 0 to 256 | `1` | reload | ",
 		"| `services[].timeouts.idle` | "};
@@ -735,6 +768,7 @@ int main(void)
 		cmocka_unit_test(test_bad_samples),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_worker),
+		cmocka_unit_test(test_roles),
 		cmocka_unit_test(test_full_interfaces),
 		cmocka_unit_test(test_full_pools_and_services),
 		cmocka_unit_test(test_anchors),

@@ -179,6 +179,21 @@ static void test_table(void **state)
 	json_decref(rows);
 }
 
+static void test_rates(void **state)
+{
+	json_t *before = json_pack("{s:I, s:I}", "x", (json_int_t)1000, "y", (json_int_t)1000);
+	json_t *after = json_pack("{s:I, s:I}", "x", (json_int_t)3001, "y", (json_int_t)10);
+
+	(void)state;
+	assert_int_equal(ctl_watch_rate(before, after, "x", 1000000000), 2001);
+	assert_int_equal(ctl_watch_rate(before, after, "x", 2000000000), 1001); // 1000.5
+	assert_int_equal(ctl_watch_rate(before, after, "y", 1000000000), 0);    // a restart
+	assert_int_equal(ctl_watch_rate(before, after, "z", 1000000000), 0);
+	assert_int_equal(ctl_watch_rate(before, after, "x", 0), 0);
+	json_decref(before);
+	json_decref(after);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -188,6 +203,7 @@ int main(void)
 		cmocka_unit_test(test_terminal),
 		cmocka_unit_test(test_units),
 		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_rates),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -52,7 +52,12 @@ static struct config_pool *add_pool(struct file *f, const char *name, unsigned n
 			.weight = 1};
 	f->pools[at] = (struct config_pool){.name = (char *)name,
 		.members = {f->members[at], n_members},
-		.probe = {CONFIG_PROBE_TCP, 500, 400, 2, 3, 10},
+		.probe = {.kind = CONFIG_PROBE_TCP,
+			.interval_ms = 500,
+			.timeout_ms = 400,
+			.rise = 2,
+			.fall = 3,
+			.jitter_percent = 10},
 		.observe_fall = 3,
 		.on_down = CONFIG_ON_DOWN_RESET};
 	f->config.pools.items = f->pools;
@@ -158,6 +163,43 @@ static void test_apply_copies_the_configuration(void **state)
 	assert_true(postern_endpoint_equal(&m->at, &f.members[0][1].address));
 	assert_int_equal(m->health, POOL_HEALTH_UNKNOWN);
 	assert_ptr_equal(pool_set_member(set, m->id), m);
+}
+
+// What the operator said of those who are new to the set.
+static enum pool_admin remembered(void *user, const struct pool_member *m)
+{
+	assert_ptr_equal(user, &changes);
+	if (strcmp(m->pool->name, "a") != 0)
+		return POOL_ADMIN_READY;
+	return strcmp(m->name, "m0") == 0   ? POOL_ADMIN_DRAIN
+	       : strcmp(m->name, "m1") == 0 ? POOL_ADMIN_MAINT
+					    : POOL_ADMIN_READY;
+}
+
+static void test_what_was_said_earlier_holds(void **state)
+{
+	(void)state;
+	struct file both = {0}, other = {0};
+	add_pool(&both, "a", 3);
+	add_pool(&both, "b", 1);
+	pool_set_free(set);
+	set = pool_set_new(base, &(struct pool_callbacks){.admin = remembered, .user = &changes});
+	assert_non_null(set);
+	apply(&both);
+	pool_set_attach(set, &fake);
+	assert_int_equal(fake.words[member("a", "m0")->id], 0);
+	assert_int_equal(fake.words[member("a", "m1")->id], POSTERN_MEMBER_RESET);
+	assert_int_equal(fake.words[member("a", "m2")->id], POSTERN_MEMBER_TAKES_NEW);
+	assert_int_equal(fake.words[member("b", "m0")->id], POSTERN_MEMBER_TAKES_NEW);
+	assert_string_equal(member("a", "m0")->why, "set to drain earlier");
+	// Who stays in the set keeps what was said since; who comes back is asked for again.
+	pool_member_set_admin(set, member("a", "m0"), POOL_ADMIN_READY);
+	apply(&both);
+	assert_int_equal(member("a", "m0")->admin, POOL_ADMIN_READY);
+	add_pool(&other, "b", 1);
+	apply(&other);
+	apply(&both);
+	assert_int_equal(member("a", "m0")->admin, POOL_ADMIN_DRAIN);
 }
 
 static void test_ids_are_stable(void **state)
@@ -423,11 +465,12 @@ static void test_words(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct config_pool config = {.on_down = CONFIG_ON_DOWN_RESET};
 		struct pool pool = {.config = &config};
-		struct pool_member m = {
-			.pool = &pool, .admin = rows[i].admin, .health = rows[i].health};
-		assert_int_equal(pool_member_word(&m), rows[i].reset);
+		struct pool_seat seat = {
+			.member = {
+				.pool = &pool, .admin = rows[i].admin, .health = rows[i].health}};
+		assert_int_equal(pool_member_word(&seat.member), rows[i].reset);
 		config.on_down = CONFIG_ON_DOWN_KEEP;
-		assert_int_equal(pool_member_word(&m), rows[i].keep);
+		assert_int_equal(pool_member_word(&seat.member), rows[i].keep);
 	}
 }
 
@@ -691,6 +734,7 @@ int main(void)
 		TEST(test_names),
 		TEST(test_new_set_is_empty),
 		TEST(test_apply_copies_the_configuration),
+		TEST(test_what_was_said_earlier_holds),
 		TEST(test_ids_are_stable),
 		TEST(test_removed_id_waits_for_the_dataplane),
 		TEST(test_removed_id_waits_for_adoption),

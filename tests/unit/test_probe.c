@@ -55,7 +55,12 @@ static int setup(void **state)
 	config_member = (struct config_member){.name = (char *)"fe1", .weight = 1};
 	pool = (struct config_pool){.name = (char *)"edges",
 		.members = {&config_member, 1},
-		.probe = {CONFIG_PROBE_TCP, 20, 5000, 2, 2, 10},
+		.probe = {.kind = CONFIG_PROBE_TCP,
+			.interval_ms = 20,
+			.timeout_ms = 5000,
+			.rise = 2,
+			.fall = 2,
+			.jitter_percent = 10},
 		.observe_fall = 3};
 	config = (struct config){.pools = {&pool, 1}};
 	return base != NULL && set != NULL ? 0 : -1;

@@ -461,7 +461,9 @@ static void test_describe(void **state)
 	assert_string_equal(member(set, "role"), "operate");
 	assert_string_equal(member(set, "help"), "says what it is told");
 	const json_t *params = json_object_get(set, "params");
-	assert_int_equal(json_array_size(params), 4);
+	// Its own four, and the comment that every change takes.
+	assert_int_equal(json_array_size(params), 5);
+	assert_string_equal(member(json_array_get(params, 4), "name"), "comment");
 	const json_t *colour = json_array_get(params, 1);
 	assert_string_equal(member(colour, "type"), "string");
 	assert_true(json_is_true(json_object_get(colour, "required")));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The nouns of the control socket over a dataplane and pools that the test makes up.
 
+#include "control/alarm/alarm.h"
 #include "control/config/config.h"
 #include "control/pool/pool.h"
 #include "tests/unit/rpc_client.h"
@@ -167,6 +168,12 @@ uint32_t pool_member_word(const struct pool_member *m)
 		       : 0;
 }
 
+int64_t pool_certificate_end(const struct pool *p)
+{
+	(void)p;
+	return 0;
+}
+
 static const char *const admins[] = {"ready", "drain", "maint"};
 
 const char *pool_admin_name(enum pool_admin a)
@@ -241,9 +248,12 @@ static struct rpc_context context;
 
 static int setup_methods(void **state)
 {
+	const struct alarm_source watched = {.config = get_config};
+
 	setup(state);
 	context = (struct rpc_context){
 		.server = server,
+		.alarms = alarm_set_new(&watched),
 		.config = get_config,
 		.snapshot = get_snapshot,
 		.reload = reload,
@@ -254,10 +264,15 @@ static int setup_methods(void **state)
 	for (unsigned i = 0; i < MEMBERS; i++) {
 		members[i] = (struct pool_member){
 			.pool = &pool,
+			.settings = &pool_config.probe,
 			.id = (uint16_t)(i + 1),
 			.weight = 1,
 			.health = POOL_HEALTH_UP,
 		};
+		// fe1 and fe2 are on one machine.
+		members[i].at = (struct postern_endpoint){
+			postern_addr_from_v4(__builtin_bswap32(0x0a000001u + i / 2)),
+			(uint16_t)(5060 + i)};
 		snprintf(members[i].name, sizeof(members[i].name), "fe%u", i + 1);
 	}
 	return 0;
@@ -371,6 +386,44 @@ static void test_not_there(void **state)
 		assert_string_equal(member(mistake(answer, asked[i][2]), "expected"), asked[i][3]);
 		json_decref(answer);
 	}
+	client_free(&c);
+}
+
+static void test_probes(void **state)
+{
+	struct client c = client_open();
+	uint32_t alive[] = {2, 404};
+	const struct config_probe own = {.kind = CONFIG_PROBE_SIP,
+		.port = 5062,
+		.transport = CONFIG_TRANSPORT_TCP,
+		.from = (char[]){"sip:a@b"},
+		.alive = {alive, 2}};
+	char *kind, *transport, *from, *first, *second;
+	int port;
+
+	(void)state;
+	members[1].settings = &own;
+	json_t *a = ask(&c, "member.show", "{\"member\":\"edge/fe2\"}");
+	assert_int_equal(
+		json_unpack(a, "{s:{s:{s:s, s:n, s:i, s:s, s:s, s:n, s:[ss], s:[]}}}", "result",
+			"probe", "kind", &kind, "address", "port", &port, "transport", &transport,
+			"from", &from, "uri", "alive", &first, &second, "not-alive"),
+		0);
+	assert_string_equal(kind, "sip-options");
+	assert_int_equal(port, 5062);
+	assert_string_equal(transport, "tcp");
+	assert_string_equal(from, "sip:a@b");
+	assert_string_equal(first, "2xx");
+	assert_string_equal(second, "404");
+	json_decref(a);
+
+	// The pool's own is another.
+	a = ask(&c, "pool.show", "{\"pool\":\"edge\"}");
+	const json_t *probe = json_object_get(json_object_get(a, "result"), "probe");
+	assert_string_equal(json_string_value(json_object_get(probe, "kind")), "tcp");
+	assert_true(json_is_null(json_object_get(probe, "port")));
+	assert_null(json_object_get(probe, "transport"));
+	json_decref(a);
 	client_free(&c);
 }
 
@@ -580,15 +633,110 @@ static void test_log(void **state)
 	client_free(&c);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup_methods, teardown)
+static int teardown_methods(void **state)
+{
+	alarm_set_free(context.alarms);
+	return teardown(state);
+}
+
+static void test_alarms(void **state)
+{
+	struct client c = client_open();
+
+	(void)state;
+	members[1].health = POOL_HEALTH_DOWN;
+	link_up[0] = link_up[1] = false;
+	json_t *answer = ask(&c, "alarm.list", "{}");
+	const json_t *items = json_object_get(result_of(answer), "items");
+	assert_int_equal(json_array_size(items), 3);
+	const json_t *last = json_array_get(items, 2);
+	assert_string_equal(member(json_array_get(items, 0), "severity"), "down");
+	assert_string_equal(member(last, "alarm"), "member-down");
+	assert_string_equal(member(last, "object"), "edge/fe2");
+	assert_string_equal(member(last, "remedy"), "posternctl member show edge/fe2");
+	assert_int_equal(strlen(member(last, "since")), strlen("2026-01-01T00:00:00.000Z"));
+	json_decref(answer);
+	answer = ask(&c, "alarm.list", "{\"severity\":\"degraded\"}");
+	assert_int_equal(json_array_size(json_object_get(result_of(answer), "items")), 1);
+	json_decref(answer);
+	for (unsigned limit = 1; limit < 5; limit++)
+		assert_int_equal(count_pages(&c, "alarm.list", limit), 3);
+	client_free(&c);
+}
+
+static void expect_node(struct client *c, const char *name, const char *address, size_t n)
+{
+	char params[96];
+
+	snprintf(params, sizeof(params), "{\"node\":\"%s\"}", name);
+	json_t *answer = ask(c, "node.show", params);
+	assert_string_equal(member(result_of(answer), "name"), address);
+	assert_int_equal(json_array_size(json_object_get(result_of(answer), "members")), n);
+	json_decref(answer);
+}
+
+static void test_nodes(void **state)
+{
+	struct client c = client_open();
+
+	(void)state;
+	for (unsigned limit = 1; limit < 4; limit++)
+		assert_int_equal(count_pages(&c, "node.list", limit), 2);
+	members[2].fqdn = (char[]){"FE3.contoso.local"};
+	expect_node(&c, "10.0.0.1", "10.0.0.1", 2);
+	expect_node(&c, "fe2", "10.0.0.1", 2);
+	expect_node(&c, "fe3.contoso.local", "10.0.0.2", 1);
+	json_t *answer = ask(&c, "node.show", "{\"node\":\"10.0.0.3\"}");
+	assert_string_equal(member(mistake(answer, "node"), "expected"), "10.0.0.1, 10.0.0.2");
+	json_decref(answer);
+	// A name that two machines have is none.
+	snprintf(members[2].name, sizeof(members[2].name), "fe1");
+	answer = ask(&c, "node.drain", "{\"node\":\"fe1\"}");
+	assert_string_equal(member(mistake(answer, "node"), "expected"), "10.0.0.1, 10.0.0.2");
+	json_decref(answer);
+	assert_int_equal(members[0].admin, POOL_ADMIN_READY);
+	client_free(&c);
+}
+
+static void test_node_set(void **state)
+{
+	struct client c = client_open();
+
+	(void)state;
+	json_t *answer = ask(&c, "node.drain", "{\"node\":\"10.0.0.1\"}");
+	assert_string_equal(member(result_of(answer), "admin"), "drain");
+	// Ids 1 and 2, which is also how many sessions they have.
+	assert_int_equal(json_integer_value(json_object_get(result_of(answer), "sessions")), 3);
+	assert_int_equal(members[0].admin, POOL_ADMIN_DRAIN);
+	assert_int_equal(members[1].admin, POOL_ADMIN_DRAIN);
+	assert_int_equal(members[2].admin, POOL_ADMIN_READY);
+	json_decref(answer);
+	members[0].admin = POOL_ADMIN_READY;
+	members[0].health = POOL_HEALTH_DOWN;
+	answer = ask(&c, "node.show", "{\"node\":\"10.0.0.1\"}");
+	assert_string_equal(member(result_of(answer), "admin"), "mixed");
+	assert_string_equal(member(result_of(answer), "health"), "mixed");
+	json_decref(answer);
+	answer = ask(&c, "node.set", "{\"node\":\"fe2\",\"state\":\"maint\"}");
+	assert_string_equal(member(result_of(answer), "admin"), "maint");
+	assert_int_equal(members[0].admin, POOL_ADMIN_MAINT);
+	json_decref(answer);
+	client_free(&c);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup_methods, teardown_methods)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_status),
+		TEST(test_alarms),
+		TEST(test_nodes),
+		TEST(test_node_set),
 		TEST(test_lists_answer),
 		TEST(test_service_sums),
 		TEST(test_not_there),
+		TEST(test_probes),
 		TEST(test_member_set),
 		TEST(test_pages),
 		TEST(test_session_filters),

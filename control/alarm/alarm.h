@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Alarms: what an operator should know and do something about, raised and cleared by rules that
+// are looked at once a second, each logged once when it comes and once when it goes. `status` takes
+// its reasons from here. Control thread only.
+
+#pragma once
+
+#include "control/config/config.h"
+#include "control/pool/pool.h"
+
+#include "postern/dataplane.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct event_base;
+
+enum alarm_severity {
+	ALARM_WARNING,  // nothing is lost yet, and will be if nobody acts
+	ALARM_DEGRADED, // something is lost, or there is little left
+	ALARM_DOWN,     // a service does not serve
+	ALARM_SEVERITIES
+};
+
+enum alarm_kind {
+	ALARM_SERVICE_DOWN,
+	ALARM_INTERFACE_LINK,
+	ALARM_POOL_MINIMUM,
+	ALARM_POOL_CERTIFICATE,
+	ALARM_MEMBER_DOWN,
+	ALARM_MEMBER_MAINTENANCE,
+	ALARM_MEMBER_PORTS,
+	ALARM_SESSION_TABLE,
+	ALARM_WORKER_BUSY,
+	ALARM_KINDS
+};
+
+struct alarm {
+	enum alarm_kind kind;
+	enum alarm_severity severity;
+	uint64_t since_us;                  // wall clock, when it was raised
+	char object[2 * POSTERN_NAME_SIZE]; // "edges/fe1", "inside"
+	char text[4 * POSTERN_NAME_SIZE + 160];
+	char remedy[2 * POSTERN_NAME_SIZE + 160]; // what to type or to do
+};
+
+struct alarm_time {
+	uint64_t monotonic_us;
+	uint64_t wall_us;
+	uint64_t cycles; // of the clock that the workers' busy cycles are counted in
+};
+
+// What is looked at.
+struct alarm_source {
+	struct pool_set *pools;
+	struct postern_dataplane *dp;
+	const struct config *(*config)(void *daemon); // the one that runs
+	void *daemon;
+	struct alarm_time (*now)(void); // NULL: the machine's clocks
+};
+
+// An empty set; NULL when memory is refused. The source is copied.
+struct alarm_set *alarm_set_new(const struct alarm_source *source);
+void alarm_set_free(struct alarm_set *set);
+
+// Looks once a second from here on. 0, or -ENOMEM.
+int alarm_set_start(struct alarm_set *set, struct event_base *base);
+
+// Looks now.
+void alarm_set_check(struct alarm_set *set);
+
+// Those that are raised, the worst first; NULL past the end. Valid until the next look.
+const struct alarm *alarm_set_at(const struct alarm_set *set, size_t index);
+// How many of a severity are raised.
+size_t alarm_set_count(const struct alarm_set *set, enum alarm_severity severity);
+
+const char *alarm_kind_name(enum alarm_kind kind);             // "member-down"
+const char *alarm_severity_name(enum alarm_severity severity); // "degraded"

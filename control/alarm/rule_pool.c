@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Rules on services, pools and their members.
+
+#include "control/alarm/private.h"
+
+#include <stdio.h>
+
+#define DAY_S     86400
+#define SOON_DAYS 7  // a certificate that ends so soon is a matter for today
+#define LATE_DAYS 30 // ... and this one for the next maintenance
+
+static bool takes_new(const struct pool_member *m)
+{
+	return m->weight > 0 && (pool_member_word(m) & POSTERN_MEMBER_TAKES_NEW) != 0;
+}
+
+static unsigned count_taking(const struct pool *pool)
+{
+	unsigned taking = 0;
+
+	for (uint16_t i = 0; i < pool->n_members; i++)
+		taking += takes_new(pool->members[i]);
+	return taking;
+}
+
+void alarm_rule_services(struct alarm_set *set)
+{
+	const struct config *config = set->source.config(set->source.daemon);
+
+	for (size_t i = 0; i < config->services.count; i++) {
+		const struct config_service *service = &config->services.items[i];
+		const struct pool *pool = pool_set_find(set->source.pools, service->pool);
+		char remedy[128];
+
+		if (pool != NULL && count_taking(pool) > 0)
+			continue;
+		snprintf(remedy, sizeof(remedy), "posternctl member list %s", service->pool);
+		alarm_raise(set, ALARM_SERVICE_DOWN, ALARM_DOWN, service->name, remedy,
+			"service %s: no member of pool %s takes new sessions", service->name,
+			service->pool);
+	}
+}
+
+static void look_at_minimum(struct alarm_set *set, const struct pool *pool)
+{
+	const uint32_t minimum = pool->config->minimum;
+	const unsigned taking = minimum > 0 ? count_taking(pool) : 0;
+	char remedy[128];
+
+	if (taking >= minimum)
+		return;
+	snprintf(remedy, sizeof(remedy), "posternctl member list %s", pool->name);
+	alarm_raise(set, ALARM_POOL_MINIMUM, ALARM_DEGRADED, pool->name, remedy,
+		"pool %s: %u of %u members take new sessions, its minimum is %u", pool->name,
+		taking, pool->n_members, minimum);
+}
+
+static void look_at_certificate(struct alarm_set *set, const struct pool *pool)
+{
+	const int64_t end = pool_certificate_end(pool);
+	const int64_t left = end - (int64_t)(set->now.wall_us / 1000000);
+
+	if (end == 0 || left >= (int64_t)LATE_DAYS * DAY_S)
+		return;
+	const char *remedy = "renew the file that tls.certificate of the pool names, then: "
+			     "posternctl config reload";
+	if (left <= 0)
+		alarm_raise(set, ALARM_POOL_CERTIFICATE, ALARM_DEGRADED, pool->name, remedy,
+			"pool %s: the certificate of its probes has expired", pool->name);
+	else
+		alarm_raise(set, ALARM_POOL_CERTIFICATE,
+			left < (int64_t)SOON_DAYS * DAY_S ? ALARM_DEGRADED : ALARM_WARNING,
+			pool->name, remedy,
+			"pool %s: the certificate of its probes expires within %u day%s",
+			pool->name, (unsigned)(left / DAY_S) + 1, left < DAY_S ? "" : "s");
+}
+
+void alarm_rule_pools(struct alarm_set *set)
+{
+	const struct pool *pool;
+
+	for (unsigned i = 0; (pool = pool_set_at(set->source.pools, i)) != NULL; i++) {
+		look_at_minimum(set, pool);
+		look_at_certificate(set, pool);
+	}
+}
+
+// Made only for those that are told of: there may be tens of thousands.
+struct member_name {
+	char text[2 * POSTERN_NAME_SIZE];
+};
+
+static const char *name_of(const struct pool_member *m, struct member_name *name)
+{
+	alarm_join(name->text, sizeof(name->text), m->pool->name, "/", m->name);
+	return name->text;
+}
+
+static void look_at_health(struct alarm_set *set, const struct pool_member *m)
+{
+	char begun[2 * POSTERN_NAME_SIZE + 16];
+	char text[sizeof(begun) + sizeof(m->why) + 16];
+	char remedy[2 * POSTERN_NAME_SIZE + 64];
+	struct member_name room;
+
+	if (m->admin != POOL_ADMIN_MAINT && m->health != POOL_HEALTH_DOWN)
+		return;
+	const char *name = name_of(m, &room);
+	alarm_join(begun, sizeof(begun), "member ", name, " is ");
+	if (m->admin == POOL_ADMIN_MAINT) {
+		alarm_join(remedy, sizeof(remedy), "posternctl member set ", name, " state ready");
+		alarm_join(text, sizeof(text), begun, "in maintenance", "");
+		alarm_raise_text(set, ALARM_MEMBER_MAINTENANCE, ALARM_DEGRADED, name, remedy, text);
+	} else {
+		alarm_join(remedy, sizeof(remedy), "posternctl member show ", name, "");
+		alarm_join(text, sizeof(text), begun, "down: ", m->why);
+		alarm_raise_text(set, ALARM_MEMBER_DOWN, ALARM_DEGRADED, name, remedy, text);
+	}
+}
+
+static void look_at_ports(
+	struct alarm_set *set, const struct config *config, const struct pool_member *m)
+{
+	struct postern_member_stats stats;
+	struct member_name room;
+
+	postern_member_read(set->source.dp, m->id, &stats);
+	// No limit is lower than one address's ports, and the way to a member takes a while to find.
+	if ((uint64_t)stats.sessions * 100 <
+		(uint64_t)CONFIG_PORTS_PER_ADDRESS * ALARM_CLEAR_PERCENT)
+		return;
+	const char *name = name_of(m, &room);
+	const uint32_t limit = config_sessions_limit(config, &m->at.addr);
+	const struct config_interface *way = config_interface_towards(config, &m->at.addr);
+	char remedy[POSTERN_NAME_SIZE + 128];
+
+	if (!alarm_is_nearly_full(set, ALARM_MEMBER_PORTS, name, stats.sessions, limit))
+		return;
+	snprintf(remedy, sizeof(remedy),
+		"add an address to translate-from of interface %s and restart postern, or add "
+		"members",
+		way != NULL ? way->name : "?");
+	alarm_raise(set, ALARM_MEMBER_PORTS, ALARM_DEGRADED, name, remedy,
+		"member %s: %u of %u source ports are in use", name, stats.sessions, limit);
+}
+
+void alarm_rule_members(struct alarm_set *set)
+{
+	const struct config *config = set->source.config(set->source.daemon);
+	const struct pool *pool;
+
+	for (unsigned i = 0; (pool = pool_set_at(set->source.pools, i)) != NULL; i++) {
+		for (uint16_t k = 0; k < pool->n_members; k++) {
+			look_at_health(set, pool->members[k]);
+			look_at_ports(set, config, pool->members[k]);
+		}
+	}
+}

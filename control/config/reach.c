@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Which interface leads to an address, and how many addresses its sessions may come from.
+
+#include "control/config/config.h"
+
+// How well an interface leads to an address: 1 + the length of the longest prefix, 1 for the
+// gateway, 0 if not at all.
+static unsigned leads_to(const struct config_interface *in, const struct postern_addr *a)
+{
+	unsigned best = 0;
+	for (size_t i = 0; i < in->gateways.count; i++)
+		if (postern_addr_is_v4(&in->gateways.items[i]) == postern_addr_is_v4(a))
+			best = 1;
+	for (size_t i = 0; i < in->routes.count; i++) {
+		const struct postern_prefix *p = &in->routes.items[i].to;
+		if (p->length + 1u > best && postern_prefix_contains(p, a))
+			best = p->length + 1u;
+	}
+	for (size_t i = 0; i < in->addresses.count; i++) {
+		const struct postern_prefix *p = &in->addresses.items[i];
+		if (p->length + 1u > best && postern_prefix_contains(p, a))
+			best = p->length + 1u;
+	}
+	return best;
+}
+
+const struct config_interface *config_interface_towards(
+	const struct config *c, const struct postern_addr *a)
+{
+	const struct config_interface *way = NULL;
+	unsigned best = 0;
+	for (size_t i = 0; i < c->interfaces.count; i++) {
+		unsigned length = leads_to(&c->interfaces.items[i], a);
+		if (length > best) {
+			best = length;
+			way = &c->interfaces.items[i];
+		}
+	}
+	return way;
+}
+
+uint32_t config_sessions_limit(const struct config *c, const struct postern_addr *member)
+{
+	const struct config_interface *way = config_interface_towards(c, member);
+	uint32_t sources = 0;
+	for (size_t i = 0; way && i < way->translate_from.count; i++)
+		sources += postern_addr_is_v4(&way->translate_from.items[i]) ==
+			   postern_addr_is_v4(member);
+	// Without one of the family the interface's own address serves.
+	return (sources ? sources : 1) * CONFIG_PORTS_PER_ADDRESS;
+}

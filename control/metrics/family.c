@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What is shown beside the dataplane's counters, one row a family. A limit stands below what it
+// limits.
+
+#include "control/metrics/private.h"
+
+#define VALUE(function)                                                                            \
+	static uint64_t function(const struct metrics_source *s, const struct metrics_subject *at)
+
+VALUE(one)
+{
+	(void)s;
+	(void)at;
+	return 1;
+}
+
+VALUE(started)
+{
+	(void)at;
+	return s->started_wall_us;
+}
+
+VALUE(epoch)
+{
+	(void)at;
+	return postern_dataplane_adopted(s->dp);
+}
+
+VALUE(workers)
+{
+	(void)at;
+	return s->config(s->daemon)->dataplane.workers.count;
+}
+
+VALUE(buffers)
+{
+	(void)at;
+	return s->config(s->daemon)->dataplane.buffers;
+}
+
+VALUE(sessions)
+{
+	(void)at;
+	return postern_sessions_in_use(s->dp);
+}
+
+VALUE(sessions_limit)
+{
+	(void)at;
+	return postern_sessions_capacity(s->dp);
+}
+
+VALUE(alarms)
+{
+	return alarm_set_count(s->alarms, (enum alarm_severity)at->index);
+}
+
+#define PORT(field)                                                                                \
+	VALUE(port_##field)                                                                        \
+	{                                                                                          \
+		struct postern_port_info info = {0};                                               \
+		(void)postern_port_read(s->dp, (uint16_t)at->index, &info);                        \
+		return info.field;                                                                 \
+	}
+
+PORT(up)
+PORT(mtu)
+PORT(rx_packets)
+PORT(rx_bytes)
+PORT(rx_missed)
+PORT(rx_errors)
+PORT(tx_packets)
+PORT(tx_bytes)
+PORT(tx_errors)
+
+#define LISTEN(field)                                                                              \
+	VALUE(listen_##field)                                                                      \
+	{                                                                                          \
+		struct postern_listen_stats stats = {0};                                           \
+		postern_listen_read(s->dp, at->listen->id, &stats);                                \
+		return stats.field;                                                                \
+	}
+
+LISTEN(sessions)
+LISTEN(opened)
+LISTEN(refused)
+LISTEN(bytes_in)
+LISTEN(bytes_out)
+
+static bool takes_new(const struct pool_member *m)
+{
+	return m->weight > 0 && (pool_member_word(m) & POSTERN_MEMBER_TAKES_NEW) != 0;
+}
+
+VALUE(pool_members)
+{
+	(void)s;
+	return at->pool->n_members;
+}
+
+VALUE(pool_accepting)
+{
+	uint64_t n = 0;
+
+	(void)s;
+	for (uint16_t i = 0; i < at->pool->n_members; i++)
+		n += takes_new(at->pool->members[i]);
+	return n;
+}
+
+VALUE(pool_minimum)
+{
+	(void)s;
+	return at->pool->config->minimum;
+}
+
+VALUE(pool_certificate)
+{
+	const int64_t end = pool_certificate_end(at->pool);
+
+	(void)s;
+	return end > 0 ? (uint64_t)end * 1000000 : 0;
+}
+
+#define MEMBER(field)                                                                              \
+	VALUE(member_##field)                                                                      \
+	{                                                                                          \
+		struct postern_member_stats stats = {0};                                           \
+		postern_member_read(s->dp, at->member->id, &stats);                                \
+		return stats.field;                                                                \
+	}
+
+MEMBER(sessions)
+MEMBER(opened)
+MEMBER(established)
+MEMBER(refused)
+MEMBER(silent)
+MEMBER(bytes_in)
+MEMBER(bytes_out)
+
+VALUE(member_limit)
+{
+	return config_sessions_limit(s->config(s->daemon), &at->member->at.addr);
+}
+
+VALUE(member_up)
+{
+	(void)s;
+	return at->member->health != POOL_HEALTH_DOWN;
+}
+
+VALUE(member_accepting)
+{
+	(void)s;
+	return takes_new(at->member);
+}
+
+VALUE(member_weight)
+{
+	(void)s;
+	return at->member->weight;
+}
+
+VALUE(member_probes_passed)
+{
+	(void)s;
+	return at->member->probes_ok;
+}
+
+VALUE(member_probes_failed)
+{
+	(void)s;
+	return at->member->probes_failed;
+}
+
+VALUE(member_probe_duration)
+{
+	(void)s;
+	return (uint64_t)at->member->last_probe_ms * 1000;
+}
+
+#define COUNTER METRICS_COUNTER
+#define GAUGE   METRICS_GAUGE
+
+const struct metrics_family metrics_families[] = {
+	{"postern_build", METRICS_INFO, METRICS_ONE, NULL, "The version that runs.", one},
+	{"process_start_time_seconds", GAUGE, METRICS_ONE, "seconds",
+		"When postern started, in seconds since 1970.", started},
+	{"postern_config_epoch", GAUGE, METRICS_ONE, NULL,
+		"Number of the configuration that every worker has adopted.", epoch},
+	{"postern_workers", GAUGE, METRICS_ONE, NULL, "Threads that move packets.", workers},
+	{"postern_packet_buffers_limit", GAUGE, METRICS_ONE, NULL, "Packet buffers in all.",
+		buffers},
+	{"postern_sessions", GAUGE, METRICS_ONE, NULL, "Sessions now.", sessions},
+	{"postern_sessions_limit", GAUGE, METRICS_ONE, NULL,
+		"Sessions that the table holds at once.", sessions_limit},
+	{"postern_alarms", GAUGE, METRICS_SEVERITY, NULL, "Alarms that are raised, by severity.",
+		alarms},
+
+	{"postern_interface_up", GAUGE, METRICS_INTERFACE, NULL, "1 if the port has a link.",
+		port_up},
+	{"postern_interface_mtu_bytes", GAUGE, METRICS_INTERFACE, "bytes",
+		"Largest IP packet of the port.", port_mtu},
+	{"postern_interface_rx_packets", COUNTER, METRICS_INTERFACE, NULL,
+		"Packets that the port received.", port_rx_packets},
+	{"postern_interface_rx_bytes", COUNTER, METRICS_INTERFACE, "bytes",
+		"Bytes that the port received.", port_rx_bytes},
+	{"postern_interface_rx_missed", COUNTER, METRICS_INTERFACE, NULL,
+		"Packets lost because the worker did not keep up.", port_rx_missed},
+	{"postern_interface_rx_errors", COUNTER, METRICS_INTERFACE, NULL,
+		"Packets that the port received damaged.", port_rx_errors},
+	{"postern_interface_tx_packets", COUNTER, METRICS_INTERFACE, NULL,
+		"Packets that the port sent.", port_tx_packets},
+	{"postern_interface_tx_bytes", COUNTER, METRICS_INTERFACE, "bytes",
+		"Bytes that the port sent.", port_tx_bytes},
+	{"postern_interface_tx_errors", COUNTER, METRICS_INTERFACE, NULL,
+		"Packets that the port failed to send.", port_tx_errors},
+
+	{"postern_listen_sessions", GAUGE, METRICS_LISTEN, NULL, "Sessions now.", listen_sessions},
+	{"postern_listen_sessions_opened", COUNTER, METRICS_LISTEN, NULL,
+		"Sessions begun by a SYN.", listen_opened},
+	{"postern_listen_sessions_refused", COUNTER, METRICS_LISTEN, NULL,
+		"SYNs refused because no member takes sessions.", listen_refused},
+	{"postern_listen_in_bytes", COUNTER, METRICS_LISTEN, "bytes",
+		"Bytes of IP packets from clients.", listen_bytes_in},
+	{"postern_listen_out_bytes", COUNTER, METRICS_LISTEN, "bytes",
+		"Bytes of IP packets to clients.", listen_bytes_out},
+
+	{"postern_pool_members", GAUGE, METRICS_POOL, NULL, "Members of the pool.", pool_members},
+	{"postern_pool_members_accepting", GAUGE, METRICS_POOL, NULL,
+		"Members that take new sessions.", pool_accepting},
+	{"postern_pool_members_minimum", GAUGE, METRICS_POOL, NULL,
+		"Members that must take new sessions, or an alarm is raised.", pool_minimum},
+	{"postern_pool_certificate_end_seconds", GAUGE, METRICS_POOL, "seconds",
+		"When the certificate of the pool's probes expires, in seconds since 1970; 0 "
+		"without "
+		"one.",
+		pool_certificate},
+
+	{"postern_member_up", GAUGE, METRICS_MEMBER, NULL, "0 if the member is down.", member_up},
+	{"postern_member_accepting", GAUGE, METRICS_MEMBER, NULL,
+		"1 if new sessions go to the member.", member_accepting},
+	{"postern_member_weight", GAUGE, METRICS_MEMBER, NULL,
+		"Share of new sessions relative to the pool's other members.", member_weight},
+	{"postern_member_sessions", GAUGE, METRICS_MEMBER, NULL, "Sessions now.", member_sessions},
+	{"postern_member_sessions_limit", GAUGE, METRICS_MEMBER, NULL,
+		"Sessions that the source addresses towards the member have ports for.",
+		member_limit},
+	{"postern_member_sessions_opened", COUNTER, METRICS_MEMBER, NULL,
+		"Sessions sent to the member.", member_opened},
+	{"postern_member_sessions_established", COUNTER, METRICS_MEMBER, NULL,
+		"Sessions whose handshake was completed.", member_established},
+	{"postern_member_syns_refused", COUNTER, METRICS_MEMBER, NULL,
+		"SYNs that the member answered with a reset.", member_refused},
+	{"postern_member_syns_unanswered", COUNTER, METRICS_MEMBER, NULL,
+		"SYNs that the member did not answer.", member_silent},
+	{"postern_member_in_bytes", COUNTER, METRICS_MEMBER, "bytes",
+		"Bytes of IP packets to the member.", member_bytes_in},
+	{"postern_member_out_bytes", COUNTER, METRICS_MEMBER, "bytes",
+		"Bytes of IP packets from the member.", member_bytes_out},
+	{"postern_member_probes_passed", COUNTER, METRICS_MEMBER, NULL, "Probes that succeeded.",
+		member_probes_passed},
+	{"postern_member_probes_failed", COUNTER, METRICS_MEMBER, NULL, "Probes that failed.",
+		member_probes_failed},
+	{"postern_member_probe_duration_seconds", GAUGE, METRICS_MEMBER, "seconds",
+		"How long the last probe took.", member_probe_duration},
+};
+
+const unsigned metrics_n_families = sizeof(metrics_families) / sizeof(metrics_families[0]);

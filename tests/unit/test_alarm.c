@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Alarms: what raises and clears them, in which order they are shown, what is logged.
+
+#include "tests/unit/watch_fake.h"
+
+// cmocka.h needs the four before it.
+// clang-format off
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+// clang-format on
+
+#define DAY_S 86400
+
+static struct alarm_set *set;
+
+static int setup(void **state)
+{
+	(void)state;
+	fake_reset();
+	set = fake_alarms();
+	return set != NULL ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	alarm_set_free(set);
+	return 0;
+}
+
+static size_t count(void)
+{
+	size_t n = 0;
+
+	while (alarm_set_at(set, n) != NULL)
+		n++;
+	return n;
+}
+
+// Looks, and expects nothing but this alarm.
+static const struct alarm *only(
+	enum alarm_kind kind, enum alarm_severity severity, const char *object, const char *text)
+{
+	alarm_set_check(set);
+	const struct alarm *a = alarm_set_at(set, 0);
+
+	assert_int_equal(count(), 1);
+	assert_int_equal(a->kind, kind);
+	assert_int_equal(a->severity, severity);
+	assert_string_equal(a->object, object);
+	assert_non_null(strstr(a->text, text));
+	assert_true(a->remedy[0] != '\0');
+	for (int s = 0; s < ALARM_SEVERITIES; s++)
+		assert_int_equal(alarm_set_count(set, (enum alarm_severity)s), s == (int)severity);
+	return a;
+}
+
+static void none(void)
+{
+	alarm_set_check(set);
+	assert_int_equal(count(), 0);
+	for (int s = 0; s < ALARM_SEVERITIES; s++)
+		assert_int_equal(alarm_set_count(set, (enum alarm_severity)s), 0);
+}
+
+static void test_all_is_well(void **state)
+{
+	(void)state;
+	none();
+	fake_members[0].admin = POOL_ADMIN_DRAIN; // an operator's own wish
+	none();
+	assert_int_equal(fake_lines, 0);
+}
+
+static void test_member_comes_and_goes(void **state)
+{
+	(void)state;
+	const uint64_t raised_us = fake_time.wall_us;
+
+	fake_members[1].health = POOL_HEALTH_DOWN;
+	snprintf(fake_members[1].why, sizeof(fake_members[1].why), "no answer (2 in a row)");
+	only(ALARM_MEMBER_DOWN, ALARM_DEGRADED, "edge/fe2", "no answer (2 in a row)");
+	assert_int_equal(fake_lines, 1);
+	assert_non_null(strstr(fake_log[0], "member-down edge/fe2 raised"));
+	assert_non_null(strstr(fake_log[0], "posternctl member show edge/fe2"));
+	// The text follows, the log keeps quiet, the beginning stays.
+	fake_pass_ms(4000);
+	snprintf(fake_members[1].why, sizeof(fake_members[1].why), "no answer (9 in a row)");
+	const struct alarm *a =
+		only(ALARM_MEMBER_DOWN, ALARM_DEGRADED, "edge/fe2", "no answer (9 in a row)");
+	assert_true(a->since_us == raised_us);
+	assert_int_equal(fake_lines, 1);
+	fake_members[1].health = POOL_HEALTH_UP;
+	none();
+	assert_int_equal(fake_lines, 2);
+	assert_non_null(strstr(fake_log[1], "member-down edge/fe2 cleared after 4 s"));
+	none();
+	assert_int_equal(fake_lines, 2);
+}
+
+static void test_the_worst_first(void **state)
+{
+	(void)state;
+	fake_members[0].admin = POOL_ADMIN_MAINT;
+	fake_members[1].health = POOL_HEALTH_DOWN;
+	fake_members[2].weight = 0;
+	fake_pool_config.minimum = 1;
+	fake_certificate_end = (int64_t)(fake_time.wall_us / 1000000) + 20 * DAY_S;
+	alarm_set_check(set);
+	static const enum alarm_kind order[] = {ALARM_SERVICE_DOWN, ALARM_POOL_MINIMUM,
+		ALARM_MEMBER_MAINTENANCE, ALARM_MEMBER_DOWN, ALARM_POOL_CERTIFICATE};
+	assert_int_equal(count(), 5);
+	for (size_t i = 0; i < 5; i++)
+		assert_int_equal(alarm_set_at(set, i)->kind, order[i]);
+	assert_int_equal(alarm_set_count(set, ALARM_DOWN), 1);
+	assert_int_equal(alarm_set_count(set, ALARM_DEGRADED), 3);
+	assert_int_equal(alarm_set_count(set, ALARM_WARNING), 1);
+}
+
+static void test_minimum(void **state)
+{
+	(void)state;
+	fake_pool_config.minimum = 3;
+	none();
+	fake_members[0].admin = POOL_ADMIN_DRAIN;
+	only(ALARM_POOL_MINIMUM, ALARM_DEGRADED, "edge",
+		"2 of 3 members take new sessions, its minimum is 3");
+	fake_members[0].admin = POOL_ADMIN_READY;
+	none();
+}
+
+static void test_certificate(void **state)
+{
+	const int64_t now = (int64_t)(fake_time.wall_us / 1000000);
+
+	(void)state;
+	fake_certificate_end = now + 30 * DAY_S;
+	none();
+	fake_certificate_end = now + 30 * DAY_S - 1;
+	only(ALARM_POOL_CERTIFICATE, ALARM_WARNING, "edge", "within 30 days");
+	fake_certificate_end = now + 7 * DAY_S;
+	only(ALARM_POOL_CERTIFICATE, ALARM_WARNING, "edge", "within 8 days");
+	assert_int_equal(fake_lines, 1);
+	fake_certificate_end = now + 7 * DAY_S - 1;
+	only(ALARM_POOL_CERTIFICATE, ALARM_DEGRADED, "edge", "within 7 days");
+	assert_int_equal(fake_lines, 2); // it has become worse
+	fake_certificate_end = now + 5;
+	only(ALARM_POOL_CERTIFICATE, ALARM_DEGRADED, "edge", "within 1 day");
+	fake_certificate_end = now;
+	only(ALARM_POOL_CERTIFICATE, ALARM_DEGRADED, "edge", "has expired");
+	fake_certificate_end = now + 90 * DAY_S;
+	none();
+	assert_int_equal(fake_lines, 3);
+}
+
+static void test_link_that_flaps_is_one_alarm(void **state)
+{
+	(void)state;
+	fake_link[1] = false;
+	only(ALARM_INTERFACE_LINK, ALARM_DEGRADED, "inside", "has no link");
+	for (int i = 0; i < 5; i++) {
+		fake_pass_ms(1000);
+		fake_link[1] = !fake_link[1];
+		only(ALARM_INTERFACE_LINK, ALARM_DEGRADED, "inside", "has no link");
+	}
+	assert_int_equal(fake_lines, 1);
+	assert_true(fake_link[1]);
+	fake_pass_ms(1999);
+	only(ALARM_INTERFACE_LINK, ALARM_DEGRADED, "inside", "has no link");
+	fake_pass_ms(1);
+	none();
+	fake_link[0] = fake_link[1] = false;
+	alarm_set_check(set);
+	assert_int_equal(alarm_set_count(set, ALARM_DOWN), 2);
+}
+
+static void test_session_table_has_two_thresholds(void **state)
+{
+	(void)state;
+	fake_sessions = 900;
+	none();
+	fake_sessions = 901;
+	only(ALARM_SESSION_TABLE, ALARM_DEGRADED, "dataplane", "901 of 1000");
+	fake_sessions = 800;
+	only(ALARM_SESSION_TABLE, ALARM_DEGRADED, "dataplane", "800 of 1000");
+	fake_sessions = 799;
+	none();
+	fake_sessions = 900;
+	none();
+}
+
+static void test_ports_by_source_addresses(void **state)
+{
+	(void)state;
+	// Two addresses of the interface that leads to the member, 64,512 ports each.
+	fake_member_sessions[2] = 116121; // 90 % is 116,121.6
+	none();
+	fake_member_sessions[2] = 116122;
+	const struct alarm *a = only(
+		ALARM_MEMBER_PORTS, ALARM_DEGRADED, "edge/fe3", "116122 of 129024 source ports");
+	assert_non_null(strstr(a->remedy, "translate-from of interface inside"));
+	fake_member_sessions[2] = 103220; // 80 % is 103,219.2
+	only(ALARM_MEMBER_PORTS, ALARM_DEGRADED, "edge/fe3", "103220");
+	fake_member_sessions[2] = 103219;
+	none();
+	// An IPv6 source is of no use to it.
+	postern_addr_parse("fd00::20", &fake_translate[1]);
+	only(ALARM_MEMBER_PORTS, ALARM_DEGRADED, "edge/fe3", "103219 of 64512");
+}
+
+// Seconds in which the worker was busy for `percent` of the time, one look in each.
+static void work(unsigned seconds, unsigned percent)
+{
+	for (unsigned i = 0; i < seconds; i++) {
+		fake_pass_ms(1000);
+		fake_busy += UINT64_C(10000000) * percent;
+		alarm_set_check(set);
+	}
+}
+
+static void test_busy_worker(void **state)
+{
+	(void)state;
+	alarm_set_check(set);
+	work(9, 100);
+	none(); // not known for ten seconds yet
+	work(1, 100);
+	only(ALARM_WORKER_BUSY, ALARM_DEGRADED, "dataplane", "100 %");
+	work(10, 81);
+	only(ALARM_WORKER_BUSY, ALARM_DEGRADED, "dataplane", "81 %");
+	work(10, 79);
+	none();
+	work(10, 90);
+	none();
+	work(10, 91);
+	only(ALARM_WORKER_BUSY, ALARM_DEGRADED, "dataplane", "91 %");
+}
+
+// A look that somebody asked for does not shorten the ten seconds.
+static void test_busy_is_measured_by_time(void **state)
+{
+	(void)state;
+	alarm_set_check(set);
+	work(3, 0);
+	fake_busy += UINT64_C(3000000000);
+	for (int i = 0; i < 50; i++) {
+		fake_pass_ms(1);
+		alarm_set_check(set);
+	}
+	none();
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_all_is_well),
+		TEST(test_member_comes_and_goes),
+		TEST(test_the_worst_first),
+		TEST(test_minimum),
+		TEST(test_certificate),
+		TEST(test_link_that_flaps_is_one_alarm),
+		TEST(test_session_table_has_two_thresholds),
+		TEST(test_ports_by_source_addresses),
+		TEST(test_busy_worker),
+		TEST(test_busy_is_measured_by_time),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
