@@ -60,16 +60,20 @@ static int configure(struct port *p, const struct postern_interface *interface, 
 			return rc;
 		conf.rxmode.mtu = p->mtu;
 	}
-	p->queues = (uint16_t)RTE_MIN(workers, RTE_MIN(info.max_rx_queues, info.max_tx_queues));
+	p->rx_queues = (uint16_t)RTE_MIN(workers, info.max_rx_queues);
+	p->tx_queues = (uint16_t)RTE_MIN(workers, info.max_tx_queues);
+	// An af_packet device gets packets on all of its sockets, whether somebody looks or not.
+	if (strcmp(info.driver_name, "net_af_packet") == 0)
+		p->rx_queues = info.max_rx_queues;
 	// Several queues are filled by the port's own hash where it has one; whose a packet is is
 	// decided by the worker that receives it.
-	if (p->queues > 1 && info.flow_type_rss_offloads != 0) {
+	if (p->rx_queues > 1 && info.flow_type_rss_offloads != 0) {
 		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
 		conf.rx_adv_conf.rss_conf.rss_hf =
 			info.flow_type_rss_offloads &
 			(RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
 	}
-	rc = rte_eth_dev_configure(p->id, p->queues, p->queues, &conf);
+	rc = rte_eth_dev_configure(p->id, p->rx_queues, p->tx_queues, &conf);
 	if (rc < 0)
 		return rc;
 	p->configured = true;
@@ -79,10 +83,12 @@ static int configure(struct port *p, const struct postern_interface *interface, 
 	const int socket = rte_eth_dev_socket_id(p->id);
 	const unsigned node = socket < 0 ? (unsigned)SOCKET_ID_ANY : (unsigned)socket;
 
-	for (uint16_t q = 0; q < p->queues; q++) {
+	for (uint16_t q = 0; q < p->rx_queues; q++) {
 		rc = rte_eth_rx_queue_setup(p->id, q, rxd, node, NULL, pool);
 		if (rc < 0)
 			return rc;
+	}
+	for (uint16_t q = 0; q < p->tx_queues; q++) {
 		rc = rte_eth_tx_queue_setup(p->id, q, txd, node, NULL);
 		if (rc < 0)
 			return rc;
@@ -146,8 +152,8 @@ int port_open(struct port *p, const struct postern_interface *interface, uint16_
 		", MTU %u, %u queue%s, checksums received "
 		"by %s, sent by %s",
 		interface->name, interface->device, RTE_ETHER_ADDR_BYTES(&p->mac), p->mtu,
-		p->queues, p->queues == 1 ? "" : "s", p->rx_checksum ? "the port" : "software",
-		p->tx_checksum ? "the port" : "software");
+		p->rx_queues, p->rx_queues == 1 ? "" : "s",
+		p->rx_checksum ? "the port" : "software", p->tx_checksum ? "the port" : "software");
 	return 0;
 }
 

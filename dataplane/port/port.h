@@ -26,9 +26,10 @@ struct port {
 	uint16_t id; // DPDK's
 	uint16_t mtu;
 	struct rte_ether_addr mac;
-	uint16_t queues;  // of each direction: at most one a worker
-	bool rx_checksum; // the port verifies IPv4 and TCP checksums
-	bool tx_checksum; // the port writes IPv4 and TCP checksums
+	uint16_t rx_queues; // worker w of n has w, w + n, ...
+	uint16_t tx_queues; // at most one a worker
+	bool rx_checksum;   // the port verifies IPv4 and TCP checksums
+	bool tx_checksum;   // the port writes IPv4 and TCP checksums
 	bool configured;
 	bool started;
 };

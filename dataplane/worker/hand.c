@@ -129,7 +129,7 @@ bool worker_transmit(struct worker *w)
 
 	for (uint16_t i = 0; i < w->dp->n_ports; i++) {
 		struct port_tx *tx = &w->tx[i];
-		const uint16_t queues = w->dp->ports[i].queues;
+		const uint16_t queues = w->dp->ports[i].tx_queues;
 
 		any |= tx->count > 0;
 		if (w->index < queues) {

@@ -65,14 +65,15 @@ static unsigned receive(struct worker *w)
 	unsigned total = 0;
 
 	for (uint16_t i = 0; i < w->dp->n_ports; i++) {
-		// A port may have fewer queues than there are workers.
-		if (w->index >= w->dp->ports[i].queues)
-			continue;
-		const uint16_t n = rte_eth_rx_burst(w->dp->ports[i].id, w->index, pkts, PORT_BURST);
+		const struct port *p = &w->dp->ports[i];
 
-		if (n > 0)
-			worker_burst(w, i, pkts, n);
-		total += n;
+		for (unsigned q = w->index; q < p->rx_queues; q += w->dp->n_workers) {
+			const uint16_t n = rte_eth_rx_burst(p->id, (uint16_t)q, pkts, PORT_BURST);
+
+			if (n > 0)
+				worker_burst(w, i, pkts, n);
+			total += n;
+		}
 	}
 	return total;
 }

@@ -42,7 +42,7 @@ static int parts_new(struct worker *w, uint32_t sessions)
 		w->tx[i] = (struct port_tx){
 			.port = dp->ports[i].id,
 			.queue = w->index,
-			.has_queue = w->index < dp->ports[i].queues,
+			.has_queue = w->index < dp->ports[i].tx_queues,
 		};
 	snprintf(name, sizeof(name), "events-%u", w->index);
 	w->events = rte_ring_create_elem(name, sizeof(struct postern_event), EVENTS, SOCKET_ID_ANY,
@@ -116,14 +116,17 @@ void worker_free(struct worker *w)
 static int pool_new(
 	struct postern_dataplane *dp, unsigned buffers, unsigned ports, char *why, size_t size)
 {
-	// Both rings of every port full, the caches, and a burst under way on each.
-	const unsigned least = ports * (2 * PORT_DESCRIPTORS + PORT_BURST) + 2 * POOL_CACHE;
+	// Every worker's receive queue on every port full, a quarter more for what is under way,
+	// and what each keeps for itself.
+	const unsigned least =
+		dp->n_workers * (ports * (PORT_DESCRIPTORS + PORT_BURST) * 5 / 4 + 2 * POOL_CACHE);
 
 	if (buffers < least) {
 		snprintf(why, size,
-			"%u packet buffers are too few for %u interfaces; set \"buffers\" under "
+			"%u packet buffers are too few for %u interfaces and %u workers; set "
+			"\"buffers\" under "
 			"\"dataplane\" to %u or more",
-			buffers, ports, least);
+			buffers, ports, dp->n_workers, least);
 		return -EINVAL;
 	}
 	dp->pool = rte_pktmbuf_pool_create(

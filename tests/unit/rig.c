@@ -206,7 +206,8 @@ static void ports_new(struct rig *r, const struct rig_options *o)
 			.mac = rig_own_mac(i),
 			.rx_checksum = o->rx_checksum,
 			.tx_checksum = o->tx_checksum,
-			.queues = 1,
+			.rx_queues = 1,
+			.tx_queues = 1,
 			.started = true};
 		// A transmit queue that overflows is flushed in the middle of a burst.
 		queues[i][0] = (void *)(uintptr_t)(i + 1u);
