@@ -47,6 +47,15 @@ struct daemon {
 // Logs each obstacle with what to type and returns how many there are.
 unsigned startup_check(const struct config *config);
 
+// claim.c: what must be nobody else's. Each function logs what is taken and by whom, with what to
+// type, and returns how many there are.
+
+// Devices: kept from every other postern of this network namespace until the process ends.
+unsigned claim_devices(const struct config *config);
+// Addresses that postern answers on must not sit on an interface of the kernel's, which would answer
+// as well, and refuse.
+unsigned claim_addresses(const struct config *config);
+
 // ids.c: ids of listening endpoints, stable by service name, address and port. NULL when memory is
 // refused.
 struct listen_ids *listen_ids_new(void);

@@ -178,7 +178,9 @@ static int start_alarms(struct daemon *d)
 	return alarm_set_start(d->alarms, d->base);
 }
 
-static int start_rpc(struct daemon *d, char *why, size_t size)
+// The socket is taken before any port is touched: where another postern answers, a start must be
+// refused without disturbing it. Nobody is served before the loop runs.
+static int start_socket(struct daemon *d, char *why, size_t size)
 {
 	struct rpc_roles *roles = NULL;
 	int rc = rpc_roles_new(d->config, &roles, why, size);
@@ -194,6 +196,11 @@ static int start_rpc(struct daemon *d, char *why, size_t size)
 	}
 	rpc_server_use_store(d->rpc, d->store);
 	rpc_server_take_roles(d->rpc, roles);
+	return 0;
+}
+
+static void start_methods(struct daemon *d)
+{
 	d->context = (struct rpc_context){
 		.server = d->rpc,
 		.pools = d->pools,
@@ -207,7 +214,6 @@ static int start_rpc(struct daemon *d, char *why, size_t size)
 		.reload = rpc_reload,
 	};
 	rpc_methods_add(&d->context);
-	return 0;
 }
 
 static int start(struct daemon *d, char *why, size_t size)
@@ -234,6 +240,9 @@ static int start(struct daemon *d, char *why, size_t size)
 	rc = start_signals(d);
 	if (rc < 0)
 		return rc;
+	rc = start_socket(d, why, size);
+	if (rc < 0)
+		return rc;
 	rc = start_metrics(d, why, size);
 	if (rc < 0)
 		return rc;
@@ -245,8 +254,8 @@ static int start(struct daemon *d, char *why, size_t size)
 	rc = start_alarms(d);
 	if (rc < 0)
 		return rc;
-	rc = start_rpc(d, why, size);
-	return rc < 0 ? rc : state_started(d);
+	start_methods(d);
+	return state_started(d);
 }
 
 static void stop(struct daemon *d)

@@ -112,12 +112,13 @@ static unsigned check_af_packet(const struct config_interface *f)
 	if (fd >= 0)
 		close(fd);
 	// The driver does not look: what is larger than the kernel's MTU vanishes when it is sent.
-	if (has_mtu && (uint32_t)request.ifr_mtu < (f->mtu != 0 ? f->mtu : 1500)) {
+	const uint32_t wanted = f->mtu != 0 ? f->mtu : 1500;
+
+	if (has_mtu && (uint32_t)request.ifr_mtu < wanted) {
 		LOG(ERROR,
 			"interface %s: %s has an MTU of %d; write \"mtu: %d\" for the interface, "
-			"or "
-			"type: ip link set %s mtu 1500",
-			f->name, name, request.ifr_mtu, request.ifr_mtu, name);
+			"or type: ip link set %s mtu %u",
+			f->name, name, request.ifr_mtu, request.ifr_mtu, name, wanted);
 		return 1;
 	}
 	return 0;
@@ -175,5 +176,6 @@ unsigned startup_check(const struct config *config)
 
 	for (size_t i = 0; i < config->interfaces.count; i++)
 		obstacles += check_device(&config->interfaces.items[i]);
-	return obstacles;
+	// What belongs to others is looked at last: a claim is kept.
+	return obstacles > 0 ? obstacles : claim_devices(config) + claim_addresses(config);
 }

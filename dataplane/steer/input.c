@@ -71,7 +71,8 @@ static bool is_first_segment(const struct steer_packet *p)
 }
 
 // A first segment with a wrong checksum would be passed on wrong, and its member, silent about it,
-// would be taken for dead. Those of other segments are the receiver's to find.
+// would be taken for dead; in a member's answer it tells of a sender that leaves checksums to a port
+// that does not write them. Those of other segments are the receiver's to find.
 static bool checksum_is_right(const struct steer_packet *p)
 {
 	const struct rte_mbuf *m = p->ip->m;
@@ -176,6 +177,11 @@ static void tcp_in_session(
 	}
 	if (p->ip->ttl <= 1) {
 		DROP(s, p, TTL);
+		return;
+	}
+	if (direction == FROM_MEMBER && f->state == POSTERN_SESSION_OPENING &&
+		(p->flags & RTE_TCP_SYN_FLAG) && !checksum_is_right(p)) {
+		DROP(s, p, TCP_CHECKSUM);
 		return;
 	}
 	if (direction == FROM_MEMBER && f->state == POSTERN_SESSION_OPENING &&

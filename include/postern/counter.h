@@ -57,7 +57,8 @@
 	X(DROP_ICMP, "drop-icmp", "ICMP or ICMPv6 that is not answered here, or is malformed")     \
 	X(DROP_UDP_HEADER, "drop-udp-header", "malformed UDP header")                              \
 	X(DROP_TCP_HEADER, "drop-tcp-header", "malformed TCP header")                              \
-	X(DROP_TCP_CHECKSUM, "drop-tcp-checksum", "wrong TCP checksum on a first segment")         \
+	X(DROP_TCP_CHECKSUM, "drop-tcp-checksum",                                                  \
+		"wrong TCP checksum on the first segment of a side")                               \
 	X(DROP_TCP_FLAGS, "drop-tcp-flags", "TCP flags that no sane sender sets (SYN with FIN)")   \
 	X(DROP_NO_SESSION, "drop-no-session", "reset, or answer to one, that fits no session")     \
 	X(DROP_TTL, "drop-ttl", "hop limit used up")                                               \
