@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// One value of a Via (RFC 3261 20.42, 25.1).
+
+#include "sip/private.h"
+
+// SLASH = SWS "/" SWS
+static bool take_slash(struct sip_cursor *c)
+{
+	sip_skip_space(c);
+	if (sip_peek(c) != '/')
+		return false;
+	c->at++;
+	sip_skip_space(c);
+	return true;
+}
+
+// "SIP" SLASH "2.0" SLASH, as everybody writes it and as one may.
+static bool take_version(struct sip_cursor *c)
+{
+	if (c->end - c->at > 8 && sip_key(c->at, 8, c->bound) == sip_literal_key("sip/2.0/", 8)) {
+		c->at += 8;
+		sip_skip_space(c);
+		return true;
+	}
+	const struct sip_span name = sip_take(c, &sip_set_token);
+
+	if (!SIP_TOKEN_IS(name, c->bound, "sip") || !take_slash(c))
+		return false;
+	const struct sip_span version = sip_take(c, &sip_set_token);
+
+	return SIP_TOKEN_IS(version, c->bound, "2.0") && take_slash(c);
+}
+
+// sent-protocol = "SIP" SLASH "2.0" SLASH transport
+static enum sip_error read_protocol(struct sip_cursor *c, struct sip_span *transport)
+{
+	if (!take_version(c))
+		return SIP_ERROR_VIA;
+	*transport = sip_take(c, &sip_set_token);
+	if (transport->length == 0 || !sip_is_space(sip_peek(c)))
+		return SIP_ERROR_VIA;
+	sip_skip_space(c);
+	return SIP_OK;
+}
+
+static enum sip_error read_parameters(struct sip_cursor *c, struct sip_via *out)
+{
+	enum {
+		BRANCH,
+		RECEIVED,
+		RPORT,
+		NAMES
+	};
+	const struct sip_name names[NAMES] = {
+		SIP_NAME("branch"), SIP_NAME("received"), SIP_NAME("rport")};
+	struct sip_span values[NAMES] = {{NULL, 0}, {NULL, 0}, {NULL, 0}};
+	const uint8_t *end = c->at;
+	const enum sip_error e = sip_parameters_read(c, names, values, NAMES, &out->parameters);
+
+	if (e != SIP_OK)
+		return e;
+	if (out->parameters.at != NULL)
+		end = out->parameters.at + out->parameters.length;
+	out->text = sip_span_between(out->text.at, end);
+	out->branch = values[BRANCH];
+	out->received = values[RECEIVED];
+	// This one may stand without a value (RFC 3581).
+	out->rport = values[RPORT].at != NULL;
+	if ((out->branch.at != NULL && out->branch.length == 0) ||
+		(out->received.at != NULL && out->received.length == 0))
+		return SIP_ERROR_PARAMETER;
+	return SIP_OK;
+}
+
+enum sip_error sip_via_read(struct sip_cursor *c, struct sip_via *out)
+{
+	out->text.at = c->at;
+	enum sip_error e = read_protocol(c, &out->transport);
+
+	if (e == SIP_OK)
+		e = sip_host_read(c, true, &out->host, &out->port);
+	return e == SIP_OK ? read_parameters(c, out) : e;
+}
