@@ -227,7 +227,7 @@ static const struct schema_field interface_fields[] = {
 		.offset = offsetof(struct config_interface, translate_from),
 		.most = 256,
 		.help = "Source addresses of what goes to members through this interface; each "
-			"carries some 60,000 sessions to one member. Without one of a family the "
+			"carries 64,512 sessions to one member. Without one of a family the "
 			"interface's own address of that family is used."},
 	{.key = "mtu",
 		.type = SCHEMA_NUMBER,
