@@ -26,6 +26,7 @@ enum {
 #define FLOW_SYNACK      0x04u // the member has accepted
 #define FLOW_UDP         0x10u
 #define FLOW_DESTINATION 0x20u // only the service's address is translated
+#define FLOW_RANGE       0x40u // the member is asked on the service's port, not on its own
 #define FLOW_KILLED      0x08u // we have reset both sides; what still comes is answered with a reset
 
 // What a SYN said, kept until the member has accepted, so that it can be said again to another.
@@ -129,6 +130,8 @@ struct steer_member {
 	uint8_t family;
 	bool known;
 	bool taking; // took new sessions when health was last looked at
+	bool reset;  // its sessions were to be reset then
+	bool losing; // those that it had when that began are being reset
 	bool gone;   // no longer in the configuration
 	struct postern_member_stats stats;
 };
