@@ -216,8 +216,7 @@ static void refuse(struct steer *s, struct steer_packet *p, struct steer_listen 
 		steer_answer_reset(s, p, POSTERN_COUNTER_REFUSE_NO_MEMBER);
 		return;
 	}
-	COUNT(s->counters, REFUSE_NO_MEMBER);
-	rte_pktmbuf_free(p->ip->m);
+	ip_error(s->ip, p->ip, IP_ERROR_PORT, 0, POSTERN_COUNTER_REFUSE_NO_MEMBER);
 }
 
 static void fill(struct steer_flow *f, const struct steer_packet *p, uint16_t listen,

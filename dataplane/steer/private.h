@@ -303,6 +303,12 @@ void steer_member_accepted(struct steer *s, struct steer_flow *f);
 void steer_member_failed(struct steer *s, const struct steer_flow *f, enum postern_event_kind kind);
 
 // rewrite.c
+// Puts other addresses into an IP header, and so many hops less.
+void steer_rewrite_ip(void *l3, uint8_t family, const struct ip_tuple *to, unsigned hops);
+// Puts other ports into a transport header of which so many bytes are there, eight at least, and lets
+// the checksum follow.
+void steer_rewrite_transport(
+	void *l4, unsigned there, const struct ip_tuple *was, const struct ip_tuple *to);
 // Translates the packet for the other side and sends it. Takes the packet. False if it was dropped
 // here, with its reason counted.
 bool steer_forward(
@@ -320,6 +326,10 @@ void steer_send_segment(struct steer *s, const struct steer_flow *f, unsigned to
 // Builds such a segment: Ethernet room, headers and `options` bytes of TCP options to be filled.
 struct rte_mbuf *steer_segment_new(struct steer *s, const struct ip_tuple *t, uint8_t flags,
 	uint32_t seq, uint32_t ack, unsigned options);
+
+// error.c
+// An ICMP error: goes to the side of the session that sent the packet it quotes. Takes the packet.
+void steer_error_input(struct steer *s, struct ip_packet *p);
 
 // udp.c
 // Reads the header; false if the packet has been dropped.

@@ -54,7 +54,7 @@ void steer_free(struct steer *s);
 // ended over the next turns.
 void steer_adopt(struct steer *s, const struct steer_config *config);
 
-// Takes the TCP packets of a burst.
+// Takes the packets of a burst: TCP, UDP, ICMP errors.
 void steer_input(struct steer *s, struct ip_packet *pkts, unsigned n);
 
 // Timers, and sessions that must be reset; a bounded share of the work each turn. True if more
