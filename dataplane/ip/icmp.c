@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// ICMP and ICMPv6: echo to our own addresses (RFC 792, RFC 4443 4.2), and the way to neighbour
-// discovery.
+// ICMP and ICMPv6: echo to our own addresses (RFC 792, RFC 4443 4.2), the way to neighbour discovery,
+// and errors, which whoever keeps the sessions must look into.
 
 #include "ip/checksum.h"
 #include "ip/private.h"
@@ -10,6 +10,7 @@
 
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
+#include <netinet/ip_icmp.h>
 
 // The reply differs from the request by its type alone, which is the upper half of the first
 // 16-bit word.
@@ -34,17 +35,17 @@ static bool may_answer(struct ip_layer *ip, const struct ip_packet *p)
 	return ip_is_acceptable(ip, p) && ip_answer_allowed(ip, p->interface, IP_ANSWER_ECHO);
 }
 
-void ip_icmp4_input(struct ip_layer *ip, struct ip_packet *p)
+// An error that came to a group concerns nobody.
+static bool is_unicast(const struct rte_mbuf *m)
+{
+	return !rte_is_multicast_ether_addr(
+		&rte_pktmbuf_mtod(m, const struct rte_ether_hdr *)->dst_addr);
+}
+
+static void echo4(struct ip_layer *ip, struct ip_packet *p)
 {
 	struct rte_mbuf *m = p->m;
-	struct rte_icmp_hdr *h = rte_pktmbuf_mtod_offset(m, struct rte_icmp_hdr *, p->l4);
 
-	if (p->l4_length < sizeof(*h) || p->l4 + p->l4_length > m->data_len ||
-		rte_raw_cksum(h, p->l4_length) != 0xffff || h->icmp_code != 0 ||
-		h->icmp_type != RTE_IP_ICMP_ECHO_REQUEST) {
-		IP_DROP(ip, m, ICMP);
-		return;
-	}
 	if (!may_answer(ip, p)) {
 		rte_pktmbuf_free(m);
 		return;
@@ -56,9 +57,40 @@ void ip_icmp4_input(struct ip_layer *ip, struct ip_packet *p)
 	iph->time_to_live = IP_DEFAULT_TTL;
 	iph->hdr_checksum = 0;
 	iph->hdr_checksum = rte_ipv4_cksum(iph);
-	answer_echo(h, RTE_IP_ICMP_ECHO_REQUEST, RTE_IP_ICMP_ECHO_REPLY);
+	answer_echo(rte_pktmbuf_mtod_offset(m, struct rte_icmp_hdr *, p->l4),
+		RTE_IP_ICMP_ECHO_REQUEST, RTE_IP_ICMP_ECHO_REPLY);
 	COUNT(ip->counters, ECHO_ANSWERED);
 	ip_reply(ip, m, p->interface);
+}
+
+bool ip_icmp4_input(struct ip_layer *ip, struct ip_packet *p)
+{
+	struct rte_mbuf *m = p->m;
+	const struct rte_icmp_hdr *h =
+		rte_pktmbuf_mtod_offset(m, const struct rte_icmp_hdr *, p->l4);
+
+	if (p->l4_length < sizeof(*h) || p->l4 + p->l4_length > m->data_len ||
+		rte_raw_cksum(h, p->l4_length) != 0xffff) {
+		IP_DROP(ip, m, ICMP);
+		return false;
+	}
+	switch (h->icmp_type) {
+	case RTE_IP_ICMP_ECHO_REQUEST:
+		if (h->icmp_code != 0)
+			break;
+		echo4(ip, p);
+		return false;
+	case ICMP_UNREACH:
+	case ICMP_TIMXCEED:
+	case ICMP_PARAMPROB:
+		if (is_unicast(m))
+			return true;
+		break;
+	default: // source quench is dead (RFC 6633), redirects are not for routers
+		break;
+	}
+	IP_DROP(ip, m, ICMP);
+	return false;
 }
 
 static void echo6(struct ip_layer *ip, struct ip_packet *p)
@@ -87,7 +119,25 @@ static bool checksum_is_right(const struct rte_ipv6_hdr *iph, const void *l4, ui
 	return (sum & 0xffff) + (sum >> 16) == 0xffff;
 }
 
-void ip_icmp6_input(struct ip_layer *ip, struct ip_packet *p)
+void ip_icmp_sum(const void *l3, uint8_t family, void *icmp, uint16_t length)
+{
+	struct rte_icmp_hdr *h = icmp;
+	uint32_t sum = 0;
+
+	h->icmp_cksum = 0;
+	if (family == POSTERN_V6) {
+		// Extension headers have no part in the pseudo header (RFC 8200 8.1).
+		struct rte_ipv6_hdr pseudo = *(const struct rte_ipv6_hdr *)l3;
+
+		pseudo.proto = IPPROTO_ICMPV6;
+		pseudo.payload_len = rte_cpu_to_be_16(length);
+		sum = rte_ipv6_phdr_cksum(&pseudo, 0);
+	}
+	sum += rte_raw_cksum(icmp, length);
+	h->icmp_cksum = (uint16_t) ~((sum & 0xffff) + (sum >> 16));
+}
+
+bool ip_icmp6_input(struct ip_layer *ip, struct ip_packet *p)
 {
 	struct rte_mbuf *m = p->m;
 	const struct rte_ipv6_hdr *iph =
@@ -98,21 +148,29 @@ void ip_icmp6_input(struct ip_layer *ip, struct ip_packet *p)
 	if (p->l4_length < sizeof(*h) || p->l4 + p->l4_length > m->data_len ||
 		!checksum_is_right(iph, h, p->l4_length)) {
 		IP_DROP(ip, m, ICMP);
-		return;
+		return false;
 	}
 	switch (h->icmp_type) {
 	case ND_NEIGHBOR_SOLICIT:
 	case ND_NEIGHBOR_ADVERT:
 		ip_nd_input(ip, p);
-		return;
+		return false;
 	case ICMP6_ECHO_REQUEST:
 		if (h->icmp_code == 0) {
 			echo6(ip, p);
-			return;
+			return false;
 		}
+		break;
+	case ICMP6_DST_UNREACH:
+	case ICMP6_PACKET_TOO_BIG:
+	case ICMP6_TIME_EXCEEDED:
+	case ICMP6_PARAM_PROB:
+		if (is_unicast(m))
+			return true;
 		break;
 	default:
 		break;
 	}
 	IP_DROP(ip, m, ICMP);
+	return false;
 }

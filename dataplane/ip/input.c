@@ -175,7 +175,7 @@ static bool is_unicast_frame(const struct rte_mbuf *m)
 		&rte_pktmbuf_mtod(m, const struct rte_ether_hdr *)->dst_addr);
 }
 
-// True if `p` carries TCP or UDP and is the caller's; otherwise it has been dealt with.
+// True if `p` carries TCP, UDP or an ICMP error and is the caller's; otherwise it has been dealt with.
 static bool input_one(struct ip_layer *ip, struct ip_packet *p)
 {
 	struct rte_mbuf *m = p->m;
@@ -219,9 +219,9 @@ static bool input_one(struct ip_layer *ip, struct ip_packet *p)
 			return true;
 		IP_DROP(ip, m, OTHER_HOST);
 	} else if (proto == IPPROTO_ICMP && p->family == POSTERN_V4) {
-		ip_icmp4_input(ip, p);
+		return ip_icmp4_input(ip, p);
 	} else if (proto == IPPROTO_ICMPV6 && p->family == POSTERN_V6) {
-		ip_icmp6_input(ip, p);
+		return ip_icmp6_input(ip, p);
 	} else if (ip_config_find(ip->config, &p->tuple.dst) == NULL) {
 		IP_DROP(ip, m, NOT_OURS);
 	} else {
@@ -296,19 +296,32 @@ static bool is_broadcast(const struct ip_layer *ip, const struct postern_addr *a
 	return false;
 }
 
+enum ip_source ip_source_fault(const struct ip_layer *ip, const struct postern_addr *src)
+{
+	if (is_martian(src) || is_broadcast(ip, src))
+		return IP_SOURCE_MARTIAN;
+	return ip_config_find(ip->config, src) != NULL ? IP_SOURCE_OURS : IP_SOURCE_FINE;
+}
+
+bool ip_source_is_acceptable(struct ip_layer *ip, const struct ip_packet *p)
+{
+	switch (ip_source_fault(ip, &p->tuple.src)) {
+	case IP_SOURCE_MARTIAN:
+		COUNT(ip->counters, DROP_MARTIAN);
+		return false;
+	case IP_SOURCE_OURS:
+		COUNT(ip->counters, DROP_SPOOFED);
+		return false;
+	default:
+		return true;
+	}
+}
+
 bool ip_is_acceptable(struct ip_layer *ip, const struct ip_packet *p)
 {
 	if (ip_config_find(ip->config, &p->tuple.dst) == NULL) {
 		COUNT(ip->counters, DROP_NOT_OURS);
 		return false;
 	}
-	if (is_martian(&p->tuple.src) || is_broadcast(ip, &p->tuple.src)) {
-		COUNT(ip->counters, DROP_MARTIAN);
-		return false;
-	}
-	if (ip_config_find(ip->config, &p->tuple.src) != NULL) {
-		COUNT(ip->counters, DROP_SPOOFED);
-		return false;
-	}
-	return true;
+	return ip_source_is_acceptable(ip, p);
 }

@@ -75,7 +75,16 @@ enum ip_answer {
 	IP_ANSWER_NEIGHBOUR,
 	IP_ANSWER_ECHO,
 	IP_ANSWER_RESET,
+	IP_ANSWER_ERROR,
 	IP_ANSWERS
+};
+
+// ICMP errors of our own.
+enum ip_error {
+	IP_ERROR_TOO_BIG,
+	IP_ERROR_TTL,
+	IP_ERROR_PORT, // nobody there
+	IP_ERRORS
 };
 
 struct ip_bucket {
@@ -154,8 +163,8 @@ void ip_fini(struct ip_layer *ip);
 // not touched again.
 void ip_adopt(struct ip_layer *ip, const struct ip_config *config);
 
-// Takes received packets; fills `out` with those that carry TCP or UDP and returns how many. All others
-// have been answered, queued or freed. `out` has room for n.
+// Takes received packets; fills `out` with those that carry TCP or UDP, and with sound ICMP errors,
+// and returns how many. All others have been answered, queued or freed. `out` has room for n.
 unsigned ip_input(struct ip_layer *ip, uint16_t interface, struct rte_mbuf **pkts, unsigned n,
 	struct ip_packet *out);
 
@@ -173,6 +182,36 @@ void ip_poll(struct ip_layer *ip);
 // unicast packet can have and none of ours, and its destination is ours. Otherwise it has been
 // counted, and the caller frees it.
 bool ip_is_acceptable(struct ip_layer *ip, const struct ip_packet *p);
+// The same of the source alone.
+bool ip_source_is_acceptable(struct ip_layer *ip, const struct ip_packet *p);
+
+enum ip_source {
+	IP_SOURCE_FINE,
+	IP_SOURCE_MARTIAN,
+	IP_SOURCE_OURS
+};
+
+// What is wrong with an address as the source of a unicast packet that we receive.
+enum ip_source ip_source_fault(const struct ip_layer *ip, const struct postern_addr *src);
+
+// True if a packet must not leave towards a neighbour as large as it is, by its sender's will or its
+// family's rule.
+bool ip_is_too_big(const struct ip_layer *ip, const struct ip_packet *p, uint16_t neigh);
+
+// Answers a received packet, which is as it came, with an ICMP error where that is allowed, and counts
+// the reason, or that the limit on errors held it back. `mtu` is of IP_ERROR_TOO_BIG alone. Takes the
+// packet.
+void ip_error(struct ip_layer *ip, struct ip_packet *p, enum ip_error error, uint16_t mtu,
+	enum postern_counter reason);
+
+// Makes the checksum of an ICMP or ICMPv6 message that lies behind an IP header.
+void ip_icmp_sum(const void *l3, uint8_t family, void *icmp, uint16_t length);
+
+// What an interface carries at most, in bytes of IP packet.
+static inline uint16_t ip_interface_mtu(const struct ip_layer *ip, uint16_t interface)
+{
+	return ip->config->interfaces[interface].mtu;
+}
 
 // Where a destination is reached: the interface and the next hop. The longest on-link prefix or
 // route wins, then the gateway of `prefer`, then any gateway of the family. -ENETUNREACH.

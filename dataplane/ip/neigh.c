@@ -211,6 +211,18 @@ uint16_t ip_neigh_interface(const struct ip_layer *ip, uint16_t neigh)
 	return ip->neigh[neigh].interface;
 }
 
+bool ip_is_too_big(const struct ip_layer *ip, const struct ip_packet *p, uint16_t neigh)
+{
+	const uint32_t mtu = ip_interface_mtu(ip, ip->neigh[neigh].interface);
+	const struct rte_ipv4_hdr *h =
+		rte_pktmbuf_mtod_offset(p->m, const struct rte_ipv4_hdr *, IP_OFFSET);
+
+	if (likely(p->m->pkt_len <= mtu + IP_OFFSET))
+		return false;
+	return p->family == POSTERN_V6 ||
+	       (h->fragment_offset & rte_cpu_to_be_16(RTE_IPV4_HDR_DF_FLAG)) != 0;
+}
+
 static bool transmit(struct ip_layer *ip, const struct ip_neigh *n, struct rte_mbuf *m)
 {
 	const struct ip_interface *f = &ip->config->interfaces[n->interface];

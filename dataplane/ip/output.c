@@ -12,11 +12,12 @@
 #include <string.h>
 
 // Answers a second, and at once: resets for a pool's whole clientele that reconnects after a
-// restart; neighbours and echoes for a busy link; each little beside what a reflector is worth.
+// restart; neighbours, echoes and errors for a busy link; each little beside what a reflector is worth.
 static const uint32_t answers_per_second[IP_ANSWERS] = {
 	[IP_ANSWER_NEIGHBOUR] = 2000,
 	[IP_ANSWER_ECHO] = 1000,
 	[IP_ANSWER_RESET] = 20000,
+	[IP_ANSWER_ERROR] = 1000,
 };
 
 struct ip_bucket (*ip_answers_new(uint16_t interfaces, uint64_t now_us))[IP_ANSWERS]

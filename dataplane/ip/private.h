@@ -5,10 +5,11 @@
 
 #include "ip/ip.h"
 
-// Received packets that are ours to answer; each takes the packet.
+// Received packets that are ours to answer; each takes the packet. True: an error about another packet,
+// which is the caller's.
 void ip_arp_input(struct ip_layer *ip, struct rte_mbuf *m, uint16_t interface);
-void ip_icmp4_input(struct ip_layer *ip, struct ip_packet *p);
-void ip_icmp6_input(struct ip_layer *ip, struct ip_packet *p);
+bool ip_icmp4_input(struct ip_layer *ip, struct ip_packet *p);
+bool ip_icmp6_input(struct ip_layer *ip, struct ip_packet *p);
 void ip_nd_input(struct ip_layer *ip, struct ip_packet *p);
 
 // Asks for an IPv4 or IPv6 neighbour: broadcast or to the solicited-node group if `mac` is NULL,

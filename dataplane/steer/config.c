@@ -23,7 +23,8 @@ static uint32_t slot_of(
 	return (uint32_t)base_hash_keyed(&c->secret, &key, sizeof(key)) & c->listens_mask;
 }
 
-// -EINVAL: a listening endpoint leads to a service or pool that is not there.
+// -EINVAL: a listening endpoint leads to a service or pool that is not there, or a range of ports
+// would be kept where the source is translated.
 static int fill(struct steer_config *c)
 {
 	const struct postern_snapshot *s = c->snapshot;
@@ -38,6 +39,8 @@ static int fill(struct steer_config *c)
 		if (service == NULL || c->pools[service->pool] == NULL)
 			return -EINVAL;
 		if (s->listens[i].last_port != 0) {
+			if (service->translate != POSTERN_TRANSLATE_DESTINATION)
+				return -EINVAL;
 			c->ranges[c->n_ranges++] = i;
 			continue;
 		}

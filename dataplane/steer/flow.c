@@ -56,7 +56,7 @@ void steer_flow_tuple(
 		return;
 	}
 	t->src = m->addr;
-	t->sport = l->last_port != 0 ? f->own_port : m->port;
+	t->sport = f->flags & FLOW_RANGE ? f->own_port : m->port;
 	t->dst = destination ? f->client : s->nats[f->nat];
 	t->dport = destination ? f->client_port : f->own_port;
 }

@@ -31,6 +31,8 @@ static void drop(struct steer *s, struct steer_packet *p, enum postern_counter r
 
 #define DROP(s, p, reason) drop(s, p, POSTERN_COUNTER_DROP_##reason)
 
+#define HOPS_USED_UP(s, p) ip_error((s)->ip, (p)->ip, IP_ERROR_TTL, 0, POSTERN_COUNTER_DROP_TTL)
+
 // False: the packet has been dropped.
 static bool tcp_read(struct steer *s, struct steer_packet *p)
 {
@@ -98,7 +100,7 @@ static void first_segment(struct steer *s, struct steer_packet *p)
 	if (listen == POSTERN_ID_NONE)
 		steer_answer_reset(s, p, POSTERN_COUNTER_REFUSE_PORT_CLOSED);
 	else if (p->ip->ttl <= 1)
-		DROP(s, p, TTL);
+		HOPS_USED_UP(s, p);
 	else if (!checksum_is_right(p))
 		DROP(s, p, TCP_CHECKSUM);
 	else
@@ -176,7 +178,7 @@ static void tcp_in_session(
 		return;
 	}
 	if (p->ip->ttl <= 1) {
-		DROP(s, p, TTL);
+		HOPS_USED_UP(s, p);
 		return;
 	}
 	if (direction == FROM_MEMBER && f->state == POSTERN_SESSION_OPENING &&
@@ -207,11 +209,25 @@ static void in_session(struct steer *s, struct steer_packet *p, uint32_t ref)
 		return;
 	}
 	if (f->flags & FLOW_UDP && p->ip->ttl <= 1)
-		DROP(s, p, TTL);
+		HOPS_USED_UP(s, p);
 	else if (f->flags & FLOW_UDP)
 		steer_udp_in_session(s, f, direction, p);
 	else
 		tcp_in_session(s, f, direction, p);
+}
+
+// False: the packet has been dealt with.
+static bool packet_read(struct steer *s, struct steer_packet *p)
+{
+	switch (p->ip->tuple.proto) {
+	case IPPROTO_TCP:
+		return tcp_read(s, p);
+	case IPPROTO_UDP:
+		return steer_udp_read(s, p);
+	default:
+		steer_error_input(s, p->ip);
+		return false;
+	}
 }
 
 void steer_input(struct steer *s, struct ip_packet *pkts, unsigned n)
@@ -222,8 +238,7 @@ void steer_input(struct steer *s, struct ip_packet *pkts, unsigned n)
 	s->now_ms = (uint32_t)(s->ip->now_us / 1000);
 	for (unsigned i = 0; i < n; i++) {
 		work[kept].ip = &pkts[i];
-		if (pkts[i].tuple.proto == IPPROTO_TCP ? !tcp_read(s, &work[kept])
-						       : !steer_udp_read(s, &work[kept]))
+		if (!packet_read(s, &work[kept]))
 			continue;
 		steer_table_prefetch(&s->table, work[kept].hash);
 		kept++;

@@ -139,15 +139,24 @@ static int draw_port(struct steer *s, struct steer_flow *f, uint64_t *hash)
 }
 
 // With destination translation the member sees the client's own address and port: there is nothing
-// to draw, and two services of one member may be in each other's way.
+// to draw, and two services of one member may be in each other's way. One that is over gives way, as
+// a member lets a port be used anew (RFC 9293 3.6.1).
 static int own_place(struct steer *s, struct steer_flow *f, uint64_t *hash)
 {
 	struct ip_tuple t;
 
 	steer_flow_tuple(s, f, FROM_MEMBER, &t);
 	*hash = steer_tuple_hash(s, &t);
-	if (steer_table_find(s, *hash, &t) == STEER_NO_REF)
+	const uint32_t taken = steer_table_find(s, *hash, &t);
+
+	if (taken == STEER_NO_REF)
 		return 0;
+	struct steer_flow *holder = steer_flow_at(s, taken / 2);
+
+	if (holder != f && steer_flow_is_over(holder)) {
+		steer_flow_end(s, holder);
+		return 0;
+	}
 	COUNT(s->counters, DROP_PORTS_EXHAUSTED);
 	return -EADDRINUSE;
 }
@@ -215,8 +224,7 @@ static void refuse(struct steer *s, struct steer_packet *p, struct steer_listen 
 		steer_answer_reset(s, p, POSTERN_COUNTER_REFUSE_NO_MEMBER);
 		return;
 	}
-	COUNT(s->counters, REFUSE_NO_MEMBER);
-	rte_pktmbuf_free(p->ip->m);
+	ip_error(s->ip, p->ip, IP_ERROR_PORT, 0, POSTERN_COUNTER_REFUSE_NO_MEMBER);
 }
 
 static void fill(struct steer_flow *f, const struct steer_packet *p, uint16_t listen,
@@ -232,6 +240,8 @@ static void fill(struct steer_flow *f, const struct steer_packet *p, uint16_t li
 		f->flags |= FLOW_DESTINATION;
 		f->own_port = p->ip->tuple.dport;
 	}
+	if (l->last_port != 0)
+		f->flags |= FLOW_RANGE;
 }
 
 struct steer_flow *steer_begin(struct steer *s, struct steer_packet *p, uint16_t listen)

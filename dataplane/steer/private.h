@@ -26,6 +26,7 @@ enum {
 #define FLOW_SYNACK      0x04u // the member has accepted
 #define FLOW_UDP         0x10u
 #define FLOW_DESTINATION 0x20u // only the service's address is translated
+#define FLOW_RANGE       0x40u // the member is asked on the service's port, not on its own
 #define FLOW_KILLED      0x08u // we have reset both sides; what still comes is answered with a reset
 
 // What a SYN said, kept until the member has accepted, so that it can be said again to another.
@@ -129,6 +130,8 @@ struct steer_member {
 	uint8_t family;
 	bool known;
 	bool taking; // took new sessions when health was last looked at
+	bool reset;  // its sessions were to be reset then
+	bool losing; // those that it had when that began are being reset
 	bool gone;   // no longer in the configuration
 	struct postern_member_stats stats;
 };
@@ -301,6 +304,12 @@ void steer_member_accepted(struct steer *s, struct steer_flow *f);
 void steer_member_failed(struct steer *s, const struct steer_flow *f, enum postern_event_kind kind);
 
 // rewrite.c
+// Puts other addresses into an IP header, and so many hops less.
+void steer_rewrite_ip(void *l3, uint8_t family, const struct ip_tuple *to, unsigned hops);
+// Puts other ports into a transport header of which so many bytes are there, eight at least, and lets
+// the checksum follow.
+void steer_rewrite_transport(
+	void *l4, unsigned there, const struct ip_tuple *was, const struct ip_tuple *to);
 // Translates the packet for the other side and sends it. Takes the packet. False if it was dropped
 // here, with its reason counted.
 bool steer_forward(
@@ -318,6 +327,10 @@ void steer_send_segment(struct steer *s, const struct steer_flow *f, unsigned to
 // Builds such a segment: Ethernet room, headers and `options` bytes of TCP options to be filled.
 struct rte_mbuf *steer_segment_new(struct steer *s, const struct ip_tuple *t, uint8_t flags,
 	uint32_t seq, uint32_t ack, unsigned options);
+
+// error.c
+// An ICMP error: goes to the side of the session that sent the packet it quotes. Takes the packet.
+void steer_error_input(struct steer *s, struct ip_packet *p);
 
 // udp.c
 // Reads the header; false if the packet has been dropped.

@@ -108,21 +108,26 @@ static void look_at_health(struct steer *s, uint64_t changes)
 		const uint32_t word = health_of(s, i);
 		const bool taking = word & POSTERN_MEMBER_TAKES_NEW;
 
+		const bool reset = word & POSTERN_MEMBER_RESET;
+
 		if (taking && !m->taking)
 			m->in_a_row = 0;
 		m->taking = taking;
-		if ((word & POSTERN_MEMBER_RESET) && m->flows != 0)
-			s->killing = true;
+		// Those that come later were sent there although it is down (try_all), and stay.
+		m->losing = reset && m->flows != 0 && (m->losing || !m->reset);
+		m->reset = reset;
+		s->killing |= m->losing;
 	}
 	s->kill_at = 0;
 }
 
-// A session that its member has not accepted yet goes to another; the rest is told.
+// A session that its member has not accepted yet goes to another; the rest is told. Of UDP nothing
+// is kept that could be said again: the client's next datagram finds another member.
 static void lose_member(struct steer *s, struct steer_flow *f)
 {
 	if (steer_flow_is_over(f))
 		steer_flow_end(s, f);
-	else if (f->state == POSTERN_SESSION_OPENING && !(f->flags & FLOW_SYNACK) &&
+	else if (f->state == POSTERN_SESSION_OPENING && !(f->flags & (FLOW_SYNACK | FLOW_UDP)) &&
 		 steer_redispatch(s, f))
 		steer_syn_send(s, f);
 	else
@@ -137,7 +142,8 @@ static void kill_some(struct steer *s)
 	while (s->kill_at < s->n_member_ids) {
 		struct steer_member *m = &s->members[s->kill_at];
 
-		if (m->flows == 0 || !(health_of(s, s->kill_at) & POSTERN_MEMBER_RESET)) {
+		if (m->flows == 0 || !m->losing) {
+			m->losing = false;
 			s->kill_at++;
 			if (--ids == 0)
 				return;

@@ -58,7 +58,11 @@ void steer_adopt(struct steer *s, const struct steer_config *config);
 // True if a service listens where the packet goes.
 bool steer_listens(const struct steer *s, const struct ip_tuple *t);
 
-// Takes the TCP and UDP packets of a burst.
+// The addresses and ports of what would come back for the packet that an ICMP error quotes; false if it
+// quotes none of a session's kind.
+bool steer_error_quoted(const struct ip_packet *p, struct ip_tuple *back);
+
+// Takes the packets of a burst: TCP, UDP, ICMP errors.
 void steer_input(struct steer *s, struct ip_packet *pkts, unsigned n);
 
 // Timers, and sessions that must be reset; a bounded share of the work each turn. True if more

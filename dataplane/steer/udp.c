@@ -60,11 +60,11 @@ void steer_udp_stray(struct steer *s, struct steer_packet *p)
 	const uint16_t listen = steer_listen_find(s, &p->ip->tuple);
 
 	if (listen == POSTERN_ID_NONE) {
-		DROP(s, p, PROTOCOL);
+		ip_error(s->ip, p->ip, IP_ERROR_PORT, 0, POSTERN_COUNTER_REFUSE_PORT_CLOSED);
 		return;
 	}
 	if (p->ip->ttl <= 1) {
-		DROP(s, p, TTL);
+		ip_error(s->ip, p->ip, IP_ERROR_TTL, 0, POSTERN_COUNTER_DROP_TTL);
 		return;
 	}
 	struct steer_flow *f = steer_begin(s, p, listen);

@@ -18,6 +18,9 @@
 	X(ARP_IGNORED, "arp-ignored", "ARP that asks for others or tells what nobody asked")       \
 	X(ND_IGNORED, "nd-ignored", "neighbour discovery that concerns others")                    \
 	X(ECHO_ANSWERED, "echo-answered", "ICMP and ICMPv6 echo requests answered")                \
+	X(ERROR_TRANSLATED, "error-translated",                                                    \
+		"ICMP errors about packets of sessions translated and passed on")                  \
+	X(ERROR_SENT, "error-sent", "ICMP errors of our own about packets that could not go on")   \
 	/* sessions in forward mode */                                                             \
 	X(SESSION_OPENED, "session-opened", "sessions begun by a SYN for a service")               \
 	X(SESSION_ESTABLISHED, "session-established", "sessions whose handshake was completed")    \
@@ -35,8 +38,8 @@
 		"half-open or closing sessions given up for a new one, the table being full")      \
 	X(RESET_SENT, "reset-sent", "resets that we made ourselves")                               \
 	/* refusals: a client was told no */                                                       \
-	X(REFUSE_NO_MEMBER, "refuse-no-member", "SYNs refused: no member takes sessions")          \
-	X(REFUSE_PORT_CLOSED, "refuse-port-closed", "SYNs refused: no service on that port")       \
+	X(REFUSE_NO_MEMBER, "refuse-no-member", "first packets refused: no member takes sessions") \
+	X(REFUSE_PORT_CLOSED, "refuse-port-closed", "first packets refused: no service there")     \
 	X(REFUSE_NO_SESSION, "refuse-no-session",                                                  \
 		"segments reset: they belong to no session that we know")                          \
 	/* drops: a packet was thrown away without an answer */                                    \
@@ -55,6 +58,8 @@
 	X(DROP_ARP, "drop-arp", "malformed ARP packet")                                            \
 	X(DROP_ND, "drop-nd", "malformed or unacceptable neighbour discovery (RFC 4861 7.1)")      \
 	X(DROP_ICMP, "drop-icmp", "ICMP or ICMPv6 that is not answered here, or is malformed")     \
+	X(DROP_ERROR_UNKNOWN, "drop-error-unknown",                                                \
+		"ICMP errors that quote no packet which a session has sent")                       \
 	X(DROP_UDP_HEADER, "drop-udp-header", "malformed UDP header")                              \
 	X(DROP_TCP_HEADER, "drop-tcp-header", "malformed TCP header")                              \
 	X(DROP_TCP_CHECKSUM, "drop-tcp-checksum",                                                  \

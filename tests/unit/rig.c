@@ -77,18 +77,22 @@ static void complete_offload(const struct rte_mbuf *m, uint8_t *frame)
 {
 	if (m->ol_flags & RTE_MBUF_F_TX_L4_MASK) {
 		const bool v6 = m->ol_flags & RTE_MBUF_F_TX_IPV6;
+		const uint64_t kind = m->ol_flags & RTE_MBUF_F_TX_L4_MASK;
+		const unsigned at = kind == RTE_MBUF_F_TX_TCP_CKSUM ? 16 : 6;
 		uint8_t *l4 = frame + m->l2_len + m->l3_len;
 
-		RIG_CHECK((m->ol_flags & RTE_MBUF_F_TX_L4_MASK) == RTE_MBUF_F_TX_TCP_CKSUM);
+		RIG_CHECK(kind == RTE_MBUF_F_TX_TCP_CKSUM || kind == RTE_MBUF_F_TX_UDP_CKSUM);
 		RIG_CHECK(v6 || (m->ol_flags & RTE_MBUF_F_TX_IPV4));
 		RIG_CHECK(m->l2_len == 14 && m->l3_len >= (v6 ? 40 : 20));
-		RIG_CHECK(m->l2_len + m->l3_len + 20u <= m->data_len);
+		RIG_CHECK(m->l2_len + m->l3_len + at + 2u <= m->data_len);
 		uint32_t sum = rig_sum(l4, (size_t)m->data_len - m->l2_len - m->l3_len, 0);
 
 		sum = (sum >> 16) + (sum & 0xffff);
 		sum = ~((sum >> 16) + sum) & 0xffff;
-		l4[16] = (uint8_t)(sum >> 8);
-		l4[17] = (uint8_t)sum;
+		if (sum == 0 && at == 6)
+			sum = 0xffff;
+		l4[at] = (uint8_t)(sum >> 8);
+		l4[at + 1] = (uint8_t)sum;
 	}
 	if (m->ol_flags & RTE_MBUF_F_TX_IP_CKSUM) {
 		uint8_t *ip = frame + m->l2_len;

@@ -46,6 +46,12 @@ struct rig_world {
 	bool no_service;
 	bool second_service;
 	bool no_gateway;
+	bool udp;         // every service is one of UDP
+	bool twin;        // the second service has the first one's port, and the other protocol
+	bool destination; // translation of the destination alone
+	bool try_all;
+	enum postern_affinity affinity;
+	uint16_t last_port;                 // of the first service, which then listens on a range
 	unsigned members;                   // of each family [2]
 	uint32_t without;                   // bit set of members left out
 	unsigned translate;                 // addresses of each family [1]
@@ -140,6 +146,19 @@ struct rig_tcp {
 	uint8_t options[40];
 };
 
+struct rig_udp {
+	uint16_t interface;
+	struct postern_addr src, dst;
+	uint16_t sport, dport; // host order
+	uint8_t ttl;
+	bool no_checksum;
+	uint16_t checksum; // taken: as it stands
+	uint16_t checksum_error;
+	uint16_t length; // 0: header and payload
+	uint16_t payload;
+	uint16_t mark; // in the first two bytes of the payload
+};
+
 struct postern_addr rig_addr(const char *text);
 struct postern_addr rig_client(uint8_t family, unsigned n);
 struct postern_addr rig_service(const struct rig *r, uint8_t family);
@@ -159,6 +178,14 @@ size_t rig_tcp_build(const struct rig *r, const struct rig_tcp *t, uint8_t *fram
 void rig_tcp_put(struct rig *r, const struct rig_tcp *t);
 // Takes the oldest packet, which must be TCP with right lengths, checksums and stations.
 struct rig_tcp rig_tcp_take(struct rig *r);
+size_t rig_udp_build(const struct rig_udp *u, uint8_t *frame);
+void rig_udp_put(struct rig *r, const struct rig_udp *u);
+// Takes the oldest packet, which must be UDP with right lengths and stations.
+struct rig_udp rig_udp_take(struct rig *r);
+// Ethernet and IP headers from `src` to `dst`; `length` is that of the transport. Returns theirs.
+size_t rig_headers_put(uint16_t interface, const struct postern_addr *src,
+	const struct postern_addr *dst, uint8_t ttl, uint8_t proto, unsigned length,
+	uint8_t *frame);
 // Answers a request of ours for a neighbour.
 void rig_answer_request(struct rig *r, const struct rig_packet *request);
 bool rig_is_request(const struct rig_packet *p);

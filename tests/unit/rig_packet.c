@@ -132,7 +132,7 @@ static struct l4 find_l4(const uint8_t *frame, size_t length)
 	}
 	RIG_CHECK(l.at + l.length <= length);
 	l.pseudo += l.proto + (uint32_t)l.length;
-	l.checksum = l.at + (l.proto == IPPROTO_TCP ? 16 : 2);
+	l.checksum = l.at + (l.proto == IPPROTO_TCP ? 16 : l.proto == IPPROTO_UDP ? 6 : 2);
 	if (l.proto == IPPROTO_ICMP)
 		l.pseudo = 0;
 	return l;
@@ -148,45 +148,47 @@ uint16_t rig_l4_checksum(const uint8_t *frame, size_t length)
 	return folded(sum);
 }
 
-static size_t ether_put(const struct rig_tcp *t, uint8_t *frame)
+static size_t ip_put(const struct postern_addr *src, const struct postern_addr *dst, uint8_t ttl,
+	uint8_t proto, unsigned length, uint8_t *ip)
 {
-	const struct rte_ether_addr to = rig_own_mac(t->interface), from = rig_mac(&t->src);
-
-	memcpy(frame, to.addr_bytes, 6);
-	memcpy(frame + 6, from.addr_bytes, 6);
-	put16(frame + 12, postern_addr_is_v4(&t->src) ? 0x0800 : 0x86dd);
-	return ETH;
-}
-
-static size_t ip_put(const struct rig_tcp *t, uint8_t *ip, unsigned length)
-{
-	const uint8_t ttl = t->ttl ? t->ttl : 60;
-
-	if (postern_addr_is_v4(&t->src)) {
+	if (ttl == 0)
+		ttl = 60;
+	if (postern_addr_is_v4(src)) {
 		memcpy(ip, "\x45\0\0\0\x12\x34\x40\0", 8);
 		put16(ip + 2, 20 + length);
 		ip[8] = ttl;
-		ip[9] = IPPROTO_TCP;
+		ip[9] = proto;
 		put16(ip + 10, 0);
-		memcpy(ip + 12, &t->src.bytes[12], 4);
-		memcpy(ip + 16, &t->dst.bytes[12], 4);
+		memcpy(ip + 12, &src->bytes[12], 4);
+		memcpy(ip + 16, &dst->bytes[12], 4);
 		put16(ip + 10, folded(rig_sum(ip, 20, 0)));
 		return 20;
 	}
 	memcpy(ip, "\x60\0\0\0", 4);
 	put16(ip + 4, length);
-	ip[6] = IPPROTO_TCP;
+	ip[6] = proto;
 	ip[7] = ttl;
-	memcpy(ip + 8, t->src.bytes, 16);
-	memcpy(ip + 24, t->dst.bytes, 16);
+	memcpy(ip + 8, src->bytes, 16);
+	memcpy(ip + 24, dst->bytes, 16);
 	return 40;
+}
+
+size_t rig_headers_put(uint16_t interface, const struct postern_addr *src,
+	const struct postern_addr *dst, uint8_t ttl, uint8_t proto, unsigned length, uint8_t *frame)
+{
+	const struct rte_ether_addr to = rig_own_mac(interface), from = rig_mac(src);
+
+	memcpy(frame, to.addr_bytes, 6);
+	memcpy(frame + 6, from.addr_bytes, 6);
+	put16(frame + 12, postern_addr_is_v4(src) ? 0x0800 : 0x86dd);
+	return ETH + ip_put(src, dst, ttl, proto, length, frame + ETH);
 }
 
 size_t rig_tcp_build(const struct rig *r, const struct rig_tcp *t, uint8_t *frame)
 {
 	const unsigned header = 20u + t->n_options;
-	const size_t at = ether_put(t, frame);
-	const size_t l4 = at + ip_put(t, frame + at, header + t->payload);
+	const size_t l4 = rig_headers_put(
+		t->interface, &t->src, &t->dst, t->ttl, IPPROTO_TCP, header + t->payload, frame);
 	uint8_t *tcp = frame + l4;
 
 	(void)r;
@@ -216,35 +218,37 @@ void rig_tcp_put(struct rig *r, const struct rig_tcp *t)
 	rig_put(r, t->interface, frame, length);
 }
 
-static void check_stations(const struct rig_packet *p, const struct rig_tcp *t)
+static void check_stations(const struct rig_packet *p, const struct postern_addr *dst)
 {
-	const struct rte_ether_addr from = rig_own_mac(p->interface), to = rig_mac(&t->dst);
+	const struct rte_ether_addr from = rig_own_mac(p->interface), to = rig_mac(dst);
 
 	RIG_CHECK(memcmp(p->bytes, to.addr_bytes, 6) == 0);
 	RIG_CHECK(memcmp(p->bytes + 6, from.addr_bytes, 6) == 0);
 }
 
-static size_t ip_read(const struct rig_packet *p, struct rig_tcp *t)
+// The transport's offset.
+static size_t ip_read(const struct rig_packet *p, uint8_t proto, struct postern_addr *src,
+	struct postern_addr *dst, uint8_t *ttl)
 {
 	const uint8_t *ip = p->bytes + ETH;
 	uint32_t be;
 
 	if (get16(p->bytes + 12) == 0x0800) {
-		RIG_CHECK(ip[0] == 0x45 && ip[9] == IPPROTO_TCP);
+		RIG_CHECK(ip[0] == 0x45 && ip[9] == proto);
 		RIG_CHECK(get16(ip + 2) + ETH == p->length);
 		RIG_CHECK(folded(rig_sum(ip, 20, 0)) == 0);
 		memcpy(&be, ip + 12, 4);
-		t->src = postern_addr_from_v4(be);
+		*src = postern_addr_from_v4(be);
 		memcpy(&be, ip + 16, 4);
-		t->dst = postern_addr_from_v4(be);
-		t->ttl = ip[8];
+		*dst = postern_addr_from_v4(be);
+		*ttl = ip[8];
 		return ETH + 20;
 	}
-	RIG_CHECK(get16(p->bytes + 12) == 0x86dd && ip[0] >> 4 == 6 && ip[6] == IPPROTO_TCP);
+	RIG_CHECK(get16(p->bytes + 12) == 0x86dd && ip[0] >> 4 == 6 && ip[6] == proto);
 	RIG_CHECK(get16(ip + 4) + ETH + 40 == p->length);
-	memcpy(t->src.bytes, ip + 8, 16);
-	memcpy(t->dst.bytes, ip + 24, 16);
-	t->ttl = ip[7];
+	memcpy(src->bytes, ip + 8, 16);
+	memcpy(dst->bytes, ip + 24, 16);
+	*ttl = ip[7];
 	return ETH + 40;
 }
 
@@ -256,7 +260,7 @@ struct rig_tcp rig_tcp_take(struct rig *r)
 	RIG_CHECK(p != NULL);
 	if (p == NULL)
 		return t;
-	const size_t l4 = ip_read(p, &t);
+	const size_t l4 = ip_read(p, IPPROTO_TCP, &t.src, &t.dst, &t.ttl);
 	const uint8_t *tcp = p->bytes + l4;
 
 	t.interface = p->interface;
@@ -271,8 +275,69 @@ struct rig_tcp rig_tcp_take(struct rig *r)
 	memcpy(t.options, tcp + 20, t.n_options);
 	t.payload = (uint16_t)(p->length - l4 - 20 - t.n_options);
 	t.checksum_error = (uint16_t)(get16(tcp + 16) - rig_l4_checksum(p->bytes, p->length));
-	check_stations(p, &t);
+	check_stations(p, &t.dst);
 	return t;
+}
+
+size_t rig_udp_build(const struct rig_udp *u, uint8_t *frame)
+{
+	const unsigned length = 8u + u->payload;
+	const size_t l4 =
+		rig_headers_put(u->interface, &u->src, &u->dst, u->ttl, IPPROTO_UDP, length, frame);
+	uint8_t *udp = frame + l4;
+
+	put16(udp, u->sport);
+	put16(udp + 2, u->dport);
+	put16(udp + 4, u->length ? u->length : length);
+	put16(udp + 6, 0);
+	for (unsigned i = 0; i < u->payload; i++)
+		udp[8 + i] = (uint8_t)(7 * i + 1);
+	if (u->payload >= 2)
+		put16(udp + 8, u->mark);
+	if (u->no_checksum)
+		return l4 + length;
+	uint32_t sum = rig_l4_checksum(frame, l4 + length);
+
+	sum = (sum ? sum : 0xffff) + (uint32_t)u->checksum_error;
+	put16(udp + 6, (sum >> 16) + sum);
+	return l4 + length;
+}
+
+void rig_udp_put(struct rig *r, const struct rig_udp *u)
+{
+	uint8_t frame[2048];
+	const size_t length = rig_udp_build(u, frame);
+
+	rig_put(r, u->interface, frame, length);
+}
+
+struct rig_udp rig_udp_take(struct rig *r)
+{
+	const struct rig_packet *p = rig_take(r);
+	struct rig_udp u = {0};
+
+	RIG_CHECK(p != NULL);
+	if (p == NULL)
+		return u;
+	const size_t l4 = ip_read(p, IPPROTO_UDP, &u.src, &u.dst, &u.ttl);
+	const uint8_t *udp = p->bytes + l4;
+	uint16_t right = rig_l4_checksum(p->bytes, p->length);
+
+	u.interface = p->interface;
+	u.sport = get16(udp);
+	u.dport = get16(udp + 2);
+	u.length = get16(udp + 4);
+	u.checksum = get16(udp + 6);
+	u.no_checksum = u.checksum == 0;
+	// Of the two zeros only one is sent (RFC 768).
+	right = right ? right : 0xffff;
+	u.checksum_error = u.no_checksum ? 0 : (uint16_t)(u.checksum - right);
+	u.payload = (uint16_t)(p->length - l4 - 8);
+	u.mark = u.payload >= 2 ? get16(udp + 8) : 0;
+	for (unsigned i = 2; i < u.payload; i++)
+		RIG_CHECK(udp[8 + i] == (uint8_t)(7 * i + 1));
+	check_stations(p, &u.dst);
+	return u;
 }
 
 // ARP requests and neighbour solicitations of our own; announcements are none.

@@ -75,18 +75,20 @@ static void interfaces(struct postern_snapshot *s, const struct rig_world *w)
 	translate(in, n_translate);
 }
 
-static void listen_at(struct postern_snapshot *s, uint16_t id, uint16_t service, bool one_arm,
-	uint8_t family, uint16_t port)
+static void listen_at(struct postern_snapshot *s, const struct rig_world *w, unsigned n,
+	uint16_t service, uint8_t family)
 {
 	struct postern_listen *l = &s->listens[s->n_listens++];
+	const uint16_t port = n && !w->twin ? RIG_PORT_MORE : RIG_PORT;
 	static const char *const at[2][POSTERN_FAMILIES] = {
 		{"203.0.113.20", "2001:db8:1::20"}, {"10.0.0.100", "2001:db8:2::100"}};
 
 	*l = (struct postern_listen){
-		.id = id,
+		.id = (uint16_t)((n ? RIG_LISTEN_MORE : RIG_LISTEN_V4) + family),
 		.service = service,
-		.at = {rig_addr(at[one_arm][family]), port},
-		.protocol = IPPROTO_TCP,
+		.at = {rig_addr(at[w->one_arm][family]), port},
+		.last_port = n ? 0 : w->last_port,
+		.protocol = w->udp != (n && w->twin) ? IPPROTO_UDP : IPPROTO_TCP,
 	};
 }
 
@@ -95,19 +97,20 @@ static void services(struct postern_snapshot *s, const struct rig_world *w)
 	s->services = array(2, sizeof(*s->services));
 	s->listens = array(4, sizeof(*s->listens));
 	for (unsigned n = 0; n < 2; n++) {
-		const uint16_t port = n ? RIG_PORT_MORE : RIG_PORT;
-		const uint16_t id = n ? RIG_LISTEN_MORE : RIG_LISTEN_V4;
 		struct postern_service *v = &s->services[s->n_services];
 
-		if (n ? !w->second_service : w->no_service)
+		if (n ? !w->second_service && !w->twin : w->no_service)
 			continue;
 		s->n_services++;
 		v->id = n ? RIG_SERVICE_MORE : RIG_SERVICE;
 		v->pool = RIG_POOL;
 		v->times = w->times.idle_ms ? w->times : RIG_TIMES;
+		v->affinity = w->affinity;
+		v->translate =
+			w->destination ? POSTERN_TRANSLATE_DESTINATION : POSTERN_TRANSLATE_SOURCE;
 		snprintf(v->name, sizeof(v->name), "service%u", v->id);
 		for (uint8_t family = 0; family < POSTERN_FAMILIES; family++)
-			listen_at(s, (uint16_t)(id + family), v->id, w->one_arm, family, port);
+			listen_at(s, w, n, v->id, family);
 	}
 }
 
@@ -148,6 +151,7 @@ struct postern_snapshot *rig_snapshot(const struct rig_world *w)
 	p->id = RIG_POOL;
 	strcpy(p->name, "pool");
 	p->observe_fall = w->observe_fall;
+	p->try_all = w->try_all;
 	for (uint8_t family = 0; family < POSTERN_FAMILIES; family++) {
 		unsigned k = 0;
 

@@ -20,6 +20,7 @@ struct talk talk_new(struct rig *r, uint8_t family, unsigned client)
 		.service = rig_service(r, family),
 		.client_port = (uint16_t)(40000 + client % 20000),
 		.service_port = RIG_PORT,
+		.member_port = RIG_MEMBER_PORT,
 		.next = {0xffffff00u + client, 0xfffffe00u + client * 7},
 		.window = 8000,
 		.n_options = 20,
@@ -35,7 +36,7 @@ struct rig_tcp talk_segment(const struct talk *t, unsigned from, uint8_t flags, 
 		.interface = interface_of(t, from),
 		.src = client ? t->client : t->member,
 		.dst = client ? t->service : t->nat,
-		.sport = client ? t->client_port : RIG_MEMBER_PORT,
+		.sport = client ? t->client_port : t->member_port,
 		.dport = client ? t->service_port : t->nat_port,
 		.seq = t->next[from],
 		.ack = flags & RTE_TCP_ACK_FLAG ? t->next[!from] : 0,
@@ -79,7 +80,7 @@ void talk_through(struct talk *t, unsigned from, const struct rig_tcp *in)
 	RIG_CHECK(postern_addr_equal(&out.src, client ? &t->nat : &t->service));
 	RIG_CHECK(postern_addr_equal(&out.dst, client ? &t->member : &t->client));
 	RIG_CHECK(out.sport == (client ? t->nat_port : t->service_port));
-	RIG_CHECK(out.dport == (client ? RIG_MEMBER_PORT : t->client_port));
+	RIG_CHECK(out.dport == (client ? t->member_port : t->client_port));
 }
 
 static void move_on(struct talk *t, unsigned from, uint8_t flags, uint16_t payload)
@@ -127,9 +128,14 @@ void talk_syn_learn(struct talk *t)
 	RIG_CHECK(out.flags == TALK_SYN && out.seq == in.seq && out.payload == 0);
 	RIG_CHECK(out.window == in.window && out.checksum_error == 0);
 	RIG_CHECK(out.interface == interface_of(t, FROM_MEMBER));
-	RIG_CHECK(out.dport == RIG_MEMBER_PORT);
-	RIG_CHECK(is_translate(t, &out.src));
-	RIG_CHECK(out.sport >= 1024);
+	RIG_CHECK(out.dport == t->member_port);
+	if (t->r->world.destination) {
+		RIG_CHECK(postern_addr_equal(&out.src, &t->client));
+		RIG_CHECK(out.sport == t->client_port);
+	} else {
+		RIG_CHECK(is_translate(t, &out.src));
+		RIG_CHECK(out.sport >= 1024);
+	}
 	t->nat = out.src;
 	t->nat_port = out.sport;
 	t->member = out.dst;
@@ -174,7 +180,7 @@ struct rig_tcp talk_take_reset(struct talk *t, unsigned to)
 	RIG_CHECK(postern_addr_equal(&s.src, client ? &t->service : &t->nat));
 	RIG_CHECK(postern_addr_equal(&s.dst, client ? &t->client : &t->member));
 	RIG_CHECK(s.sport == (client ? t->service_port : t->nat_port));
-	RIG_CHECK(s.dport == (client ? t->client_port : RIG_MEMBER_PORT));
+	RIG_CHECK(s.dport == (client ? t->client_port : t->member_port));
 	return s;
 }
 

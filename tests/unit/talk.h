@@ -11,6 +11,7 @@ struct talk {
 	uint8_t family;
 	struct postern_addr client, service, nat, member;
 	uint16_t client_port, service_port, nat_port;
+	uint16_t member_port;       // the member's own, unless the service keeps its ports
 	uint32_t next[DIRECTIONS];  // sequence numbers
 	uint32_t acked[DIRECTIONS]; // what this side has acknowledged
 	uint16_t window;            // what both offer

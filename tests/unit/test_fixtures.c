@@ -265,10 +265,15 @@ static void do_rig(char *rest)
 
 	for (char *save, *w = strtok_r(rest, " \t\n", &save); w != NULL;
 		w = strtok_r(NULL, " \t\n", &save)) {
-		if (sscanf(w, "members=%u", &o.world.members) == 1)
+		if (sscanf(w, "members=%u", &o.world.members) == 1 ||
+			sscanf(w, "last-port=%hu", &o.world.last_port) == 1)
 			continue;
 		if (strcmp(w, "one-arm") == 0)
 			o.world.one_arm = true;
+		else if (strcmp(w, "udp") == 0)
+			o.world.udp = true;
+		else if (strcmp(w, "destination") == 0)
+			o.world.destination = true;
 		else if (strcmp(w, "tx-checksum") == 0)
 			o.tx_checksum = true;
 		else if (strcmp(w, "rx-checksum") == 0)

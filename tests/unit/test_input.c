@@ -187,14 +187,17 @@ static const struct spoilt nd[] = {
 static const struct spoilt icmp[] = {
 	AT("echo, wrong checksum", ECHO4, NONE, 36, "\x12\x34", DROP_ICMP),
 	AT("echo reply", ECHO4, ALL, 34, "\x00", DROP_ICMP),
-	AT("unreachable", ECHO4, ALL, 34, "\x03", DROP_ICMP),
+	AT("unreachable, of nothing", ECHO4, ALL, 34, "\x03", DROP_ERROR_UNKNOWN),
+	AT("time exceeded, of nothing", ECHO4, ALL, 34, "\x0b", DROP_ERROR_UNKNOWN),
+	AT("source quench", ECHO4, ALL, 34, "\x04", DROP_ICMP),
 	AT("redirect", ECHO4, ALL, 34, "\x05", DROP_ICMP),
 	AT("time stamp", ECHO4, ALL, 34, "\x0d", DROP_ICMP),
 	AT("length 20", ECHO4, IP, 16, "\0\x14", DROP_ICMP),
 	AT("length 27", ECHO4, IP, 16, "\0\x1b", DROP_ICMP),
 	AT("echo, wrong checksum", ECHO6, NONE, 56, "\x12\x34", DROP_ICMP),
 	AT("echo reply", ECHO6, ALL, 54, "\x81", DROP_ICMP),
-	AT("too big", ECHO6, ALL, 54, "\x02", DROP_ICMP),
+	AT("too big, of nothing", ECHO6, ALL, 54, "\x02", DROP_ERROR_UNKNOWN),
+	AT("unreachable, of nothing", ECHO6, ALL, 54, "\x01", DROP_ERROR_UNKNOWN),
 	AT("router advertisement", ECHO6, ALL, 54, "\x86", DROP_ICMP),
 	AT("redirect", ECHO6, ALL, 54, "\x89", DROP_ICMP),
 	AT("type 255", ECHO6, ALL, 54, "\xff", DROP_ICMP),
@@ -456,7 +459,9 @@ static void test_too_big(void **state)
 		talk_send(&t, FROM_CLIENT, TALK_ACK, (uint16_t)(1400 - headers));
 		talk_put(&t, FROM_CLIENT, TALK_ACK, (uint16_t)(1401 - headers));
 		assert_int_equal(rig_count(r, C(DROP_TOO_BIG)), 1);
-		assert_int_equal(rig_waiting(r), 0);
+		// And says so to the client (test_error.c).
+		assert_int_equal(rig_waiting(r), 1);
+		assert_int_equal(rig_take(r)->interface, RIG_OUTSIDE);
 		rig_free(r);
 	}
 }
