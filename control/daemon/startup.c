@@ -177,3 +177,12 @@ unsigned startup_check(const struct config *config)
 		obstacles += check_device(&config->interfaces.items[i]);
 	return obstacles;
 }
+
+void startup_warn(const struct config *c)
+{
+	for (size_t i = 0; i < c->warnings.list.count; i++) {
+		const struct config_error *e = &c->warnings.list.items[i];
+
+		LOG(WARNING, "%s:%d: %s; %s", c->file, e->line, e->what, e->expected);
+	}
+}
