@@ -77,24 +77,28 @@ static void warn_gateway(struct config_context *ctx, const struct config *c,
 	}
 }
 
-static bool is_within(const struct config_listen *l, uint16_t port)
+// A member whose port is none of the range, or the number of members if there is none.
+static size_t find_other_port(const struct config_pool *p, const struct config_listen *l)
 {
-	return port >= l->at.port && port <= l->last_port;
+	size_t i = 0;
+	for (; i < p->members.count; i++) {
+		const struct postern_endpoint *at = &p->members.items[i].address;
+		if (at->port && postern_addr_is_v4(&at->addr) == postern_addr_is_v4(&l->at.addr) &&
+			(at->port < l->at.port || at->port > l->last_port))
+			break;
+	}
+	return i;
 }
 
-// A range is kept as it is towards members.
+// A range is kept as it is towards members. Told once a service.
 static void warn_member_ports(struct config_context *ctx, const struct config *c,
 	const struct config_service *s, size_t pool)
 {
 	const struct config_pool *p = &c->pools.items[pool];
 	for (size_t i = 0; i < s->listen.count; i++) {
 		const struct config_listen *l = &s->listen.items[i];
-		size_t k = 0;
-		while (k < p->members.count &&
-			(!p->members.items[k].address.port ||
-				is_within(l, p->members.items[k].address.port)))
-			k++;
-		if (!l->last_port || k == p->members.count)
+		size_t k = l->last_port ? find_other_port(p, l) : p->members.count;
+		if (k == p->members.count)
 			continue;
 		char text[CONFIG_LISTEN_TEXT];
 		config_path_set(ctx, "pools[%zu].members[%zu].address", pool, k);
@@ -103,6 +107,7 @@ static void warn_member_ports(struct config_context *ctx, const struct config *c
 			"towards members",
 			p->members.items[k].address.port, config_listen_format(l, text),
 			s->name ? s->name : "?");
+		return;
 	}
 }
 

@@ -158,8 +158,6 @@ static void test_warnings(void **state)
 			"translate: source"},
 		{17, "pools[1].members[0].address",
 			"port 443 is used by probes alone: 192.0.2.23:20000-30000", "of the range"},
-		{17, "pools[1].members[0].address",
-			"port 443 is used by probes alone: 192.0.2.23:50001-50010", "of the range"},
 		{24, "services[0].timeouts.idle", "may be silent for longer", "at least 30m"},
 		{25, "services[1].listen[0]", "192.0.2.21:8057: an edge server has web conferenc",
 			"each server's own address"},
