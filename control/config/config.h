@@ -257,5 +257,8 @@ const struct config_interface *config_interface_towards(
 // Ports of a source address that sessions get: those above the well-known ones, 1024 to 65535.
 #define CONFIG_PORTS_PER_ADDRESS 64512u
 
+// True if every service of a pool leaves it the clients' own ports, and none of postern's is needed.
+bool config_pool_needs_no_ports(const struct config *c, const char *pool);
+
 // How many sessions a member can have at most, by the addresses that they may come from.
 uint32_t config_sessions_limit(const struct config *c, const struct postern_addr *member);

@@ -102,6 +102,19 @@ static void test_ranges(void **state)
 	config_free(c);
 }
 
+static void test_pool_needs_no_ports(void **state)
+{
+	(void)state;
+	struct config *c = read_service("listen: \"192.0.2.3:1\", translate: destination");
+	assert_true(config_pool_needs_no_ports(c, "edges"));
+	assert_false(config_pool_needs_no_ports(c, "unused"));
+	config_free(c);
+	c = read_service("listen: \"192.0.2.3:1\", translate: destination}, {name: t, mode: "
+			 "forward, pool: edges, listen: \"192.0.2.3:2\"");
+	assert_false(config_pool_needs_no_ports(c, "edges"));
+	config_free(c);
+}
+
 static void test_shown(void **state)
 {
 	(void)state;
@@ -203,6 +216,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_profiles),
 		cmocka_unit_test(test_ranges),
+		cmocka_unit_test(test_pool_needs_no_ports),
 		cmocka_unit_test(test_shown),
 		cmocka_unit_test(test_pool_keys),
 		cmocka_unit_test(test_warnings),
