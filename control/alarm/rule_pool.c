@@ -127,7 +127,8 @@ static void look_at_ports(
 	postern_member_read(set->source.dp, m->id, &stats);
 	// No limit is lower than one address's ports, and the way to a member takes a while to find.
 	if ((uint64_t)stats.sessions * 100 <
-		(uint64_t)CONFIG_PORTS_PER_ADDRESS * ALARM_CLEAR_PERCENT)
+			(uint64_t)CONFIG_PORTS_PER_ADDRESS * ALARM_CLEAR_PERCENT ||
+		config_pool_needs_no_ports(config, m->pool->name))
 		return;
 	const char *name = name_of(m, &room);
 	const uint32_t limit = config_sessions_limit(config, &m->at.addr);

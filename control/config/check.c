@@ -12,8 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-// The members of all pools share 16-bit ids, one of which stands for "none"; so do the addresses
-// of all services.
+// The members of all pools share 16-bit ids, one of which stands for "none".
 #define MOST_IDS UINT16_MAX
 
 static int compare_names(const void *a, const void *b)
@@ -127,17 +126,14 @@ static int compare_endpoints(const struct postern_endpoint *a, const struct post
 
 struct place {
 	struct postern_endpoint at;
-	size_t first; // index of the service, or of the member
-	size_t second;
+	size_t member; // index
 };
 
 static int compare_places(const void *a, const void *b)
 {
 	const struct place *x = a, *y = b;
 	int order = compare_endpoints(&x->at, &y->at);
-	if (!order)
-		order = (x->first > y->first) - (x->first < y->first);
-	return order ? order : (x->second > y->second) - (x->second < y->second);
+	return order ? order : (x->member > y->member) - (x->member < y->member);
 }
 
 static void check_member_addresses(
@@ -151,7 +147,7 @@ static void check_member_addresses(
 	}
 	for (size_t i = 0; i < pool->members.count; i++)
 		if (pool->members.items[i].address.port)
-			places[n++] = (struct place){pool->members.items[i].address, i, 0};
+			places[n++] = (struct place){pool->members.items[i].address, i};
 	qsort(places, n, sizeof(places[0]), compare_places);
 	for (size_t i = 1, first = 0; i < n; i++) {
 		if (!postern_endpoint_equal(&places[first].at, &places[i].at)) {
@@ -159,10 +155,10 @@ static void check_member_addresses(
 			continue;
 		}
 		char text[POSTERN_ENDPOINT_TEXT];
-		config_path_set(ctx, "pools[%zu].members[%zu].address", index, places[i].first);
+		config_path_set(ctx, "pools[%zu].members[%zu].address", index, places[i].member);
 		config_mistake_here(ctx, "each server once, with its share as weight",
-			"members[%zu] of this pool has the address %s already", places[first].first,
-			postern_endpoint_format(&places[i].at, text));
+			"members[%zu] of this pool has the address %s already",
+			places[first].member, postern_endpoint_format(&places[i].at, text));
 	}
 	free(places);
 }
@@ -230,7 +226,7 @@ static void check_families(struct config_context *ctx, const struct config_servi
 {
 	bool has[2] = {pool_has_family(pool, false), pool_has_family(pool, true)};
 	for (size_t i = 0; i < s->listen.count; i++) {
-		const struct postern_endpoint *e = &s->listen.items[i];
+		const struct postern_endpoint *e = &s->listen.items[i].at;
 		bool v4 = postern_addr_is_v4(&e->addr);
 		if (e->port == 0 || has[v4])
 			continue;
@@ -273,52 +269,6 @@ static void check_service_sides(
 	}
 }
 
-static void tell_taken_ports(
-	struct config_context *ctx, const struct config *c, const struct place *places, size_t n)
-{
-	for (size_t i = 1, first = 0; i < n; i++) {
-		if (!postern_endpoint_equal(&places[first].at, &places[i].at)) {
-			first = i;
-			continue;
-		}
-		char text[POSTERN_ENDPOINT_TEXT];
-		const char *name = c->services.items[places[first].first].name;
-		config_path_set(
-			ctx, "services[%zu].listen[%zu]", places[i].first, places[i].second);
-		config_mistake_here(ctx, "another address or port",
-			"%s is taken by services[%zu].listen[%zu] of \"%s\"",
-			postern_endpoint_format(&places[i].at, text), places[first].first,
-			places[first].second, name ? name : "?");
-	}
-}
-
-static void check_ports(struct config_context *ctx, const struct config *c)
-{
-	size_t n = 0;
-	for (size_t i = 0; i < c->services.count; i++)
-		n += c->services.items[i].listen.count;
-	if (n > MOST_IDS) {
-		config_path_set(ctx, "services");
-		config_mistake_here(ctx, "at most 65535", "the services have %zu addresses", n);
-		return;
-	}
-	struct place *places = calloc(n + 1, sizeof(places[0]));
-	if (!places) {
-		ctx->failure = -ENOMEM;
-		return;
-	}
-	n = 0;
-	for (size_t i = 0; i < c->services.count; i++) {
-		const struct config_service *s = &c->services.items[i];
-		for (size_t k = 0; k < s->listen.count; k++)
-			if (s->listen.items[k].port)
-				places[n++] = (struct place){s->listen.items[k], i, k};
-	}
-	qsort(places, n, sizeof(places[0]), compare_places);
-	tell_taken_ports(ctx, c, places, n);
-	free(places);
-}
-
 void config_check(struct config_context *ctx, const struct config *c)
 {
 	struct check_names interfaces = check_names_collect(ctx, "interfaces", c->interfaces.items,
@@ -334,10 +284,11 @@ void config_check(struct config_context *ctx, const struct config *c)
 	check_pools(ctx, c);
 	check_service_pools(ctx, c, &pools);
 	check_service_sides(ctx, c, &interfaces);
-	check_ports(ctx, c);
+	check_services(ctx, c);
 	check_own_addresses(ctx, c);
 	check_sides(ctx, c);
 	check_reach(ctx, c);
+	check_service_warnings(ctx, c, &pools);
 	free(interfaces.items);
 	free(pools.items);
 	free(services.items);

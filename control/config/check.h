@@ -37,6 +37,13 @@ void check_probes(struct config_context *ctx, const struct config_pool *pool, si
 // Whether the interfaces lead to every member, with a source address of its family.
 void check_reach(struct config_context *ctx, const struct config *c);
 
+// Services: profiles, ranges, and that no port is taken twice.
+void check_services(struct config_context *ctx, const struct config *c);
+
+// What of services works and is probably not meant. `pools` are the names of all pools.
+void check_service_warnings(
+	struct config_context *ctx, const struct config *c, const struct check_names *pools);
+
 // Whether every service address is announced by exactly one interface.
 void check_sides(struct config_context *ctx, const struct config *c);
 

@@ -73,7 +73,7 @@ static struct table collect(struct config_context *ctx, const struct config *c)
 	for (size_t i = 0; i < c->services.count; i++) {
 		const struct config_service *s = &c->services.items[i];
 		for (size_t k = 0; k < s->listen.count; k++)
-			add(&t, &s->listen.items[k].addr, USE_SERVICE, i, k);
+			add(&t, &s->listen.items[k].at.addr, USE_SERVICE, i, k);
 	}
 	qsort(t.items, t.count, sizeof(t.items[0]), compare_own);
 	return t;

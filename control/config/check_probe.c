@@ -19,10 +19,7 @@ static bool is_wrong(const struct config_context *ctx, const char *block, const 
 {
 	char path[128];
 	snprintf(path, sizeof(path), "%s.%s", block, key);
-	for (size_t i = 0; i < ctx->errors->list.count; i++)
-		if (strcmp(ctx->errors->list.items[i].field, path) == 0)
-			return true;
-	return false;
+	return config_was_wrong(ctx, path);
 }
 
 static bool is_given(const struct config_probe *p, const char *key)

@@ -51,8 +51,8 @@ void check_sides(struct config_context *ctx, const struct config *c)
 		const struct config_service *s = &c->services.items[i];
 		for (size_t k = 0; !s->side && k < s->listen.count; k++) {
 			config_path_set(ctx, "services[%zu].listen[%zu]", i, k);
-			if (s->listen.items[k].port)
-				check_side(ctx, c, &s->listen.items[k].addr);
+			if (s->listen.items[k].at.port)
+				check_side(ctx, c, &s->listen.items[k].at.addr);
 		}
 	}
 }

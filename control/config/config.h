@@ -23,8 +23,34 @@ enum config_mode {
 	CONFIG_MODE_FORWARD,
 };
 
+// What a service is for; sets what the file does not say of it (service.c).
+enum config_profile {
+	CONFIG_PROFILE_NONE,
+	CONFIG_PROFILE_ACCESS_EDGE,
+	CONFIG_PROFILE_WEB_CONFERENCING,
+	CONFIG_PROFILE_AV_EDGE,
+	CONFIG_PROFILE_XMPP,
+	CONFIG_PROFILE_WEB,
+};
+
+enum config_service_transport {
+	CONFIG_SERVICE_TCP,
+	CONFIG_SERVICE_UDP,
+};
+
 enum config_translate {
-	CONFIG_TRANSLATE_SOURCE,
+	CONFIG_TRANSLATE_SOURCE,      // members see an address of postern as the client's
+	CONFIG_TRANSLATE_DESTINATION, // members see the client's own; postern is their gateway
+};
+
+enum config_affinity {
+	CONFIG_AFFINITY_TUPLE,  // each connection for itself
+	CONFIG_AFFINITY_SOURCE, // all that comes from a client's address goes to one member
+};
+
+enum config_all_down {
+	CONFIG_ALL_DOWN_REFUSE,
+	CONFIG_ALL_DOWN_TRY_ALL, // as if the probes were wrong and all members up
 };
 
 enum config_on_down {
@@ -107,17 +133,28 @@ struct config_pool {
 	uint32_t minimum;      // members that must take sessions; fewer raise an alarm
 	uint32_t observe_fall; // failed SYNs in a row that take a member down; 0: never
 	enum config_on_down on_down;
+	enum config_all_down all_down;
+	uint32_t slow_start_ms; // over which a member that was down gets its share back; 0: at once
 	int line;
+};
+
+struct config_listen {
+	struct postern_endpoint at;
+	uint16_t last_port; // of a range that begins at at.port; 0: one port
 };
 
 struct config_service {
 	char *name;
-	CONFIG_LIST(struct postern_endpoint) listen;
+	CONFIG_LIST(struct config_listen) listen;
 	enum config_mode mode;
 	char *side; // interface that announces the address; NULL: the one whose prefix holds it
 	char *pool;
+	enum config_profile profile;
+	enum config_service_transport transport;
 	enum config_translate translate;
+	enum config_affinity affinity;
 	struct postern_session_times timeouts;
+	uint32_t given; // bit i: the file had the i-th key of the schema
 	int line;
 };
 
@@ -126,6 +163,18 @@ struct config_roles {
 	CONFIG_LIST(char *) view;
 	CONFIG_LIST(char *) operate; // empty: the control group
 	CONFIG_LIST(char *) policy;
+};
+
+// One mistake in a file, or a warning.
+struct config_error {
+	int line;       // 1-based; 0: the file as a whole
+	char *field;    // "pools[0].members[1].address"
+	char *what;     // what is wrong
+	char *expected; // what would be right
+};
+
+struct config_errors {
+	CONFIG_LIST(struct config_error) list;
 };
 
 struct config {
@@ -150,18 +199,7 @@ struct config {
 	CONFIG_LIST(struct config_interface) interfaces;
 	CONFIG_LIST(struct config_pool) pools;
 	CONFIG_LIST(struct config_service) services;
-};
-
-// One mistake in a file.
-struct config_error {
-	int line;       // 1-based; 0: the file as a whole
-	char *field;    // "pools[0].members[1].address"
-	char *what;     // what is wrong
-	char *expected; // what would be right
-};
-
-struct config_errors {
-	CONFIG_LIST(struct config_error) list;
+	struct config_errors warnings; // what works and is probably not meant, ordered by line
 };
 
 // Reads and checks a file. Returns 0 and a config that the caller frees with config_free(); or
@@ -174,6 +212,9 @@ void config_errors_free(struct config_errors *errors);
 
 // Prints "FILE:LINE: FIELD: what is wrong; what would be right", a line a mistake.
 void config_errors_print(FILE *to, const char *file, const struct config_errors *errors);
+
+// Likewise of warnings, "FILE:LINE: warning: FIELD: ...".
+void config_warnings_print(FILE *to, const char *file, const struct config_errors *warnings);
 
 // Writes the whole configuration, defaults included, as YAML that config_read() accepts.
 void config_show(FILE *to, const struct config *c);
@@ -198,6 +239,16 @@ bool config_probe_uses_tls(const struct config_probe *p);
 // class, and not-alive before alive.
 bool config_probe_alive(const struct config_probe *p, uint32_t status);
 
+// "192.0.2.1:5061", or "192.0.2.1:50000-59999".
+#define CONFIG_LISTEN_TEXT (POSTERN_ENDPOINT_TEXT + 6)
+const char *config_listen_format(
+	const struct config_listen *l, char buf[static CONFIG_LISTEN_TEXT]);
+
+const char *config_profile_name(enum config_profile p);
+const char *config_transport_name(enum config_service_transport t);
+const char *config_translate_name(enum config_translate t);
+const char *config_affinity_name(enum config_affinity a);
+
 // The interface that leads to an address: the longest of prefixes and routes, else a gateway; NULL
 // if none does.
 const struct config_interface *config_interface_towards(
@@ -205,6 +256,9 @@ const struct config_interface *config_interface_towards(
 
 // Ports of a source address that sessions get: those above the well-known ones, 1024 to 65535.
 #define CONFIG_PORTS_PER_ADDRESS 64512u
+
+// True if every service of a pool leaves it the clients' own ports, and none of postern's is needed.
+bool config_pool_needs_no_ports(const struct config *c, const char *pool);
 
 // How many sessions a member can have at most, by the addresses that they may come from.
 uint32_t config_sessions_limit(const struct config *c, const struct postern_addr *member);

@@ -23,6 +23,7 @@ struct config_tree;
 
 struct config_context {
 	struct config_errors *errors;
+	struct config_errors *warnings; // NULL: nobody wants them
 	size_t unreported;              // mistakes beyond CONFIG_MOST_ERRORS
 	int failure;                    // -ENOMEM once memory has run out, else 0
 	const struct config_tree *tree; // NULL until the file has been parsed
@@ -39,6 +40,13 @@ void config_mistake(struct config_context *ctx, int line, const char *expected, 
 // Adds a mistake at the context's path, on the line where the file has that path or the nearest
 // thing around it.
 void config_mistake_here(struct config_context *ctx, const char *expected, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+// True if a mistake has been told of this path.
+bool config_was_wrong(const struct config_context *ctx, const char *path);
+
+// Adds a warning, likewise. Those beyond CONFIG_MOST_ERRORS are dropped.
+void config_warning_here(struct config_context *ctx, const char *expected, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 // Sets the path.

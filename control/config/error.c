@@ -18,13 +18,12 @@ static void free_error(struct config_error *e)
 }
 
 // Takes `what`, copies the others.
-static void append(
-	struct config_context *ctx, int line, const char *field, char *what, const char *expected)
+static void append(struct config_context *ctx, struct config_errors *all, int line,
+	const char *field, char *what, const char *expected)
 {
 	struct config_error e = {line, strdup(field), what, strdup(expected ? expected : "")};
 	if (!e.field || !e.expected)
 		goto fail;
-	struct config_errors *all = ctx->errors;
 	struct config_error *items =
 		realloc(all->list.items, (all->list.count + 1) * sizeof(items[0]));
 	if (!items)
@@ -49,7 +48,7 @@ __attribute__((format(printf, 4, 0))) static void mistake(struct config_context 
 		ctx->failure = -ENOMEM;
 		return;
 	}
-	append(ctx, line, ctx->path, what, expected);
+	append(ctx, ctx->errors, line, ctx->path, what, expected);
 }
 
 void config_mistake(
@@ -69,6 +68,29 @@ void config_mistake_here(struct config_context *ctx, const char *expected, const
 	va_list args;
 	va_start(args, format);
 	mistake(ctx, line, expected, format, args);
+	va_end(args);
+}
+
+bool config_was_wrong(const struct config_context *ctx, const char *path)
+{
+	for (size_t i = 0; i < ctx->errors->list.count; i++)
+		if (strcmp(ctx->errors->list.items[i].field, path) == 0)
+			return true;
+	return false;
+}
+
+void config_warning_here(struct config_context *ctx, const char *expected, const char *format, ...)
+{
+	if (!ctx->warnings || ctx->warnings->list.count >= CONFIG_MOST_ERRORS)
+		return;
+	int line = ctx->tree ? config_tree_line(ctx->tree, ctx->path) : 0;
+	char *what;
+	va_list args;
+	va_start(args, format);
+	if (vasprintf(&what, format, args) < 0)
+		ctx->failure = -ENOMEM;
+	else
+		append(ctx, ctx->warnings, line, ctx->path, what, expected);
 	va_end(args);
 }
 
@@ -123,12 +145,14 @@ static void sort_by_line(struct config_errors *errors)
 int config_context_finish(struct config_context *ctx)
 {
 	sort_by_line(ctx->errors);
+	if (ctx->warnings)
+		sort_by_line(ctx->warnings);
 	if (ctx->unreported > 0) {
 		char *what;
 		if (asprintf(&what, "%zu more mistakes are not shown", ctx->unreported) < 0)
 			ctx->failure = -ENOMEM;
 		else
-			append(ctx, 0, "", what, "correct those above first");
+			append(ctx, ctx->errors, 0, "", what, "correct those above first");
 	}
 	if (ctx->failure)
 		return ctx->failure;
@@ -144,13 +168,14 @@ void config_errors_free(struct config_errors *errors)
 	errors->list.count = 0;
 }
 
-void config_errors_print(FILE *to, const char *file, const struct config_errors *errors)
+static void print(FILE *to, const char *file, const char *kind, const struct config_errors *errors)
 {
 	for (size_t i = 0; i < errors->list.count; i++) {
 		const struct config_error *e = &errors->list.items[i];
 		fprintf(to, "%s:", file);
 		if (e->line > 0)
 			fprintf(to, "%d:", e->line);
+		fputs(kind, to);
 		if (e->field[0])
 			fprintf(to, " %s:", e->field);
 		fprintf(to, " %s", e->what);
@@ -158,6 +183,16 @@ void config_errors_print(FILE *to, const char *file, const struct config_errors 
 			fprintf(to, "; %s", e->expected);
 		fputc('\n', to);
 	}
+}
+
+void config_errors_print(FILE *to, const char *file, const struct config_errors *errors)
+{
+	print(to, file, "", errors);
+}
+
+void config_warnings_print(FILE *to, const char *file, const struct config_errors *warnings)
+{
+	print(to, file, " warning:", warnings);
 }
 
 const char *config_quote(char buf[static CONFIG_QUOTE], const char *text, size_t length)

@@ -105,6 +105,7 @@ int config_text_check(struct config_context *ctx, const char *text, size_t lengt
 static void read_tree(struct config_context *ctx, const struct config_tree *tree, struct config *c)
 {
 	ctx->tree = tree;
+	ctx->warnings = &c->warnings;
 	config_read_tree(ctx, c);
 	if (!ctx->failure)
 		config_check(ctx, c);

@@ -80,7 +80,7 @@ static void print_socket(FILE *to, const struct schema_field *f, const void *at)
 
 void config_value_print(FILE *to, const struct schema_field *f, const void *at)
 {
-	char text[POSTERN_ENDPOINT_TEXT];
+	char text[CONFIG_LISTEN_TEXT];
 	_Static_assert(sizeof(text) >= POSTERN_ADDR_TEXT && sizeof(text) >= POSTERN_PREFIX_TEXT,
 		"one buffer for all");
 	bool yes;
@@ -103,6 +103,9 @@ void config_value_print(FILE *to, const struct schema_field *f, const void *at)
 		break;
 	case SCHEMA_ENDPOINT:
 		print_address(to, postern_endpoint_format(at, text));
+		break;
+	case SCHEMA_LISTEN:
+		print_address(to, config_listen_format(at, text));
 		break;
 	case SCHEMA_NAME:
 	case SCHEMA_TEXT:
@@ -192,6 +195,11 @@ static const char *fixed_expectation(enum schema_type type)
 	case SCHEMA_ENDPOINT:
 		return "an address of one host with a port from 1 to 65535 such as "
 		       "\"192.0.2.1:5061\" or \"[2001:db8::1]:5061\"";
+	case SCHEMA_LISTEN:
+		return "an address of one host with a port from 1 to 65535 or a range of them, "
+		       "such "
+		       "as \"192.0.2.1:5061\", \"[2001:db8::1]:5061\" or "
+		       "\"192.0.2.1:50000-59999\"";
 	case SCHEMA_SOCKET:
 		return "an address of this machine's kernel with a port from 1 to 65535 such as "
 		       "\"127.0.0.1:9464\" or \"[::1]:9464\"";

@@ -54,6 +54,8 @@ size_t schema_value_size(const struct schema_field *f)
 	case SCHEMA_ENDPOINT:
 	case SCHEMA_SOCKET:
 		return sizeof(struct postern_endpoint);
+	case SCHEMA_LISTEN:
+		return sizeof(struct config_listen);
 	case SCHEMA_OBJECT:
 		return f->object->size;
 	}
@@ -144,6 +146,7 @@ void config_free(struct config *c)
 	if (!c)
 		return;
 	schema_object_clear(&config_schema, c);
+	config_errors_free(&c->warnings);
 	free(c->file);
 	free(c);
 }

@@ -3,6 +3,8 @@
 
 #include "control/config/config.h"
 
+#include <string.h>
+
 // How well an interface leads to an address: 1 + the length of the longest prefix, 1 for the
 // gateway, 0 if not at all.
 static unsigned leads_to(const struct config_interface *in, const struct postern_addr *a)
@@ -48,4 +50,18 @@ uint32_t config_sessions_limit(const struct config *c, const struct postern_addr
 			   postern_addr_is_v4(member);
 	// Without one of the family the interface's own address serves.
 	return (sources ? sources : 1) * CONFIG_PORTS_PER_ADDRESS;
+}
+
+bool config_pool_needs_no_ports(const struct config *c, const char *pool)
+{
+	bool used = false;
+	for (size_t i = 0; i < c->services.count; i++) {
+		const struct config_service *s = &c->services.items[i];
+		if (strcmp(s->pool, pool) != 0)
+			continue;
+		if (s->translate == CONFIG_TRANSLATE_SOURCE)
+			return false;
+		used = true;
+	}
+	return used;
 }

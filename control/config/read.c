@@ -177,8 +177,8 @@ static void default_field(struct config_context *ctx, const struct schema_field 
 	if (f->type == SCHEMA_OBJECT && !(f->flags & (SCHEMA_LIST | SCHEMA_MAY_LACK))) {
 		default_object(ctx, f->object, at);
 	} else if (f->flags & SCHEMA_COMPUTED) {
-		assert(f->type == SCHEMA_CPU && (f->flags & SCHEMA_LIST));
-		default_computed(ctx, at);
+		if (f->type == SCHEMA_CPU && (f->flags & SCHEMA_LIST))
+			default_computed(ctx, at);
 	} else if (f->standard && (f->flags & SCHEMA_LIST)) {
 		default_list(ctx, f, at);
 	} else if (f->standard) {
@@ -361,4 +361,5 @@ void config_read_tree(struct config_context *ctx, struct config *c)
 	else
 		read_object(ctx, &config_schema, root, c);
 	config_probes_inherit(ctx, c);
+	config_services_complete(ctx, c);
 }

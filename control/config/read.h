@@ -22,5 +22,8 @@ void config_read_tree(struct config_context *ctx, struct config *c);
 // Fills in the members' own probes what the file leaves to their pools.
 void config_probes_inherit(struct config_context *ctx, struct config *c);
 
+// Fills in what services leave to their profile and transport.
+void config_services_complete(struct config_context *ctx, struct config *c);
+
 // Finds mistakes between values, of which each for itself is right or marked as wrong.
 void config_check(struct config_context *ctx, const struct config *c);

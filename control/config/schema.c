@@ -41,7 +41,13 @@ _Static_assert(sizeof(enum config_mode) == sizeof(uint32_t), "choices are kept i
 static const char *const log_levels[] = {"error", "warning", "notice", "info", "debug", NULL};
 static const char *const huge_pages[] = {"auto", "require", "off", NULL};
 static const char *const modes[] = {"forward", NULL};
-static const char *const translations[] = {"source", NULL};
+// These stand in the order of their enums, and are written out by the names below as well.
+static const char *const profiles[] = {
+	"none", "access-edge", "web-conferencing", "av-edge", "xmpp", "web", NULL};
+static const char *const service_transports[] = {"tcp", "udp", NULL};
+static const char *const translations[] = {"source", "destination", NULL};
+static const char *const affinities[] = {"tuple", "source", NULL};
+static const char *const all_downs[] = {"refuse", "try-all", NULL};
 static const char *const on_downs[] = {"reset", "keep", NULL};
 static const char *const probe_kinds[] = {"tcp", "tls", "sip-options", "none", NULL};
 static const char *const transports[] = {"tls", "tcp", NULL};
@@ -433,6 +439,23 @@ static const struct schema_field pool_fields[] = {
 		.choices = on_downs,
 		.help = "Sessions of a member that goes down are `reset` on both sides, so that "
 			"partners reconnect at once, or left alone (`keep`)."},
+	{.key = "all-down",
+		.type = SCHEMA_CHOICE,
+		.offset = offsetof(struct config_pool, all_down),
+		.standard = "refuse",
+		.choices = all_downs,
+		.help = "New sessions while no member is up are refused (`refuse`), or go to the "
+			"members as if all were up (`try-all`), and none is reset: for a pool "
+			"whose probes are more likely to be wrong than all of its members down."},
+	{.key = "slow-start",
+		.type = SCHEMA_DURATION,
+		.offset = offsetof(struct config_pool, slow_start_ms),
+		.standard = "0",
+		.minimum = SECOND,
+		.maximum = HOUR,
+		.zero = "0",
+		.help = "Time over which a member that was down gets back its share of new "
+			"sessions, little by little; 0: at once."},
 	{.key = "observe-fall",
 		.type = SCHEMA_NUMBER,
 		.offset = offsetof(struct config_pool, observe_fall),
@@ -479,7 +502,8 @@ static const struct schema_field timeout_fields[] = {
 	{.key = "idle",
 		.type = SCHEMA_DURATION,
 		.offset = offsetof(struct postern_session_times, idle_ms),
-		.standard = "30m",
+		.flags = SCHEMA_COMPUTED,
+		.standard = "30m, or 5m over UDP",
 		.minimum = SECOND,
 		.maximum = 7 * DAY,
 		.help = "Without a packet, once established."},
@@ -509,11 +533,13 @@ static const struct schema_field service_fields[] = {
 		.maximum = NAME_LENGTH,
 		.help = "Name of the service."},
 	{.key = "listen",
-		.type = SCHEMA_ENDPOINT,
+		.type = SCHEMA_LISTEN,
 		.flags = SCHEMA_REQUIRED | SCHEMA_LIST | SCHEMA_ONE_TOO | SCHEMA_NOT_EMPTY,
 		.offset = offsetof(struct config_service, listen),
 		.most = 64,
-		.help = "Addresses and ports that the service answers on."},
+		.help = "Addresses and ports that the service answers on. A range of ports is kept "
+			"towards the members, and needs `translate: destination`. With a profile "
+			"the address may stand alone."},
 	{.key = "mode",
 		.type = SCHEMA_CHOICE,
 		.flags = SCHEMA_REQUIRED,
@@ -532,20 +558,71 @@ static const struct schema_field service_fields[] = {
 		.offset = offsetof(struct config_service, pool),
 		.maximum = NAME_LENGTH,
 		.help = "Pool whose members serve."},
+	{.key = "profile",
+		.type = SCHEMA_CHOICE,
+		.offset = offsetof(struct config_service, profile),
+		.standard = "none",
+		.choices = profiles,
+		.help = "What the service is for. Sets the port (5061 of `access-edge`, 5269 of "
+			"`xmpp`, else 443, or 3478 of `av-edge` over UDP) and what is not written "
+			"of `translate` and `affinity`; warns of what does not fit."},
+	{.key = "transport",
+		.type = SCHEMA_CHOICE,
+		.offset = offsetof(struct config_service, transport),
+		.standard = "tcp",
+		.choices = service_transports,
+		.help = "What clients come over."},
 	{.key = "translate",
 		.type = SCHEMA_CHOICE,
+		.flags = SCHEMA_COMPUTED,
 		.offset = offsetof(struct config_service, translate),
-		.standard = "source",
+		.standard = "source, or destination of `av-edge`",
 		.choices = translations,
-		.help = "`source`: members see an address of postern as the client's."},
+		.help = "`source`: members see an address of postern as the client's, and need no "
+			"route back. `destination`: they see the client's own address and port; "
+			"postern must be their default gateway."},
+	{.key = "affinity",
+		.type = SCHEMA_CHOICE,
+		.flags = SCHEMA_COMPUTED,
+		.offset = offsetof(struct config_service, affinity),
+		.standard = "tuple, or source of `av-edge` and `web`",
+		.choices = affinities,
+		.help = "What chooses the member: `tuple`, addresses and ports of both sides, each "
+			"connection for itself; `source`, the client's address, so that all that "
+			"it opens goes to one member."},
 	{.key = "timeouts",
 		.type = SCHEMA_OBJECT,
 		.offset = offsetof(struct config_service, timeouts),
 		.object = &timeouts_object,
 		.help = "How long a session may stay without a packet in each of its states."},
 };
-static const struct schema_object service_object =
-	OBJECT(struct config_service, LINE(struct config_service), service_fields);
+const struct schema_object config_service_schema = {
+	.size = sizeof(struct config_service),
+	.line = LINE(struct config_service),
+	.given = (ptrdiff_t)offsetof(struct config_service, given),
+	.count = sizeof(service_fields) / sizeof(service_fields[0]),
+	.fields = service_fields,
+};
+
+const char *config_profile_name(enum config_profile p)
+{
+	return profiles[p];
+}
+
+const char *config_transport_name(enum config_service_transport t)
+{
+	return service_transports[t];
+}
+
+const char *config_translate_name(enum config_translate t)
+{
+	return translations[t];
+}
+
+const char *config_affinity_name(enum config_affinity a)
+{
+	return affinities[a];
+}
 
 static const struct schema_field config_fields[] = {
 	{.key = "postern",
@@ -578,7 +655,7 @@ static const struct schema_field config_fields[] = {
 		.flags = SCHEMA_LIST,
 		.offset = offsetof(struct config, services),
 		.most = MOST_IDS,
-		.object = &service_object,
+		.object = &config_service_schema,
 		.help = "What postern answers on."},
 };
 const struct schema_object config_schema = OBJECT(struct config, -1, config_fields);

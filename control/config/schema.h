@@ -28,6 +28,7 @@ enum schema_type {
 	SCHEMA_PREFIX,   // [struct postern_prefix] a host's address in its network
 	SCHEMA_NETWORK,  // [struct postern_prefix] no bits beyond its length
 	SCHEMA_ENDPOINT, // [struct postern_endpoint]
+	SCHEMA_LISTEN,   // [struct config_listen] its port may come from a profile
 	SCHEMA_SIP_URI,  // [char *] of the schemes sip and sips
 	SCHEMA_STATUS,   // [uint32_t] of a final SIP response, or the first digit of a class
 	SCHEMA_SOCKET,   // [struct postern_endpoint] of the kernel's, where we listen
@@ -39,7 +40,7 @@ enum schema_flags {
 	SCHEMA_LIST = 2,      // kept as CONFIG_LIST
 	SCHEMA_ONE_TOO = 4,   // a list that may be written as its only element
 	SCHEMA_NOT_EMPTY = 8, // a list of at least one
-	SCHEMA_COMPUTED = 16, // `standard` describes the default in words
+	SCHEMA_COMPUTED = 16, // `standard` describes the default in words; service.c fills it in
 	SCHEMA_MAY_LACK = 32, // an object that keeps no defaults when it is not written
 	SCHEMA_RESTART = 64,  // a change of it, or within it, needs a restart
 	SCHEMA_INHERIT = 128, // an object whose keys, if not written, come from another
@@ -84,6 +85,9 @@ extern const struct schema_object config_schema;
 
 // A probe; its struct is struct config_probe.
 extern const struct schema_object config_probe_schema;
+
+// A service; its struct is struct config_service.
+extern const struct schema_object config_service_schema;
 
 // Any CONFIG_LIST, whatever its elements.
 struct schema_list {

@@ -249,6 +249,8 @@ static int parse(struct config_input *in, void *at)
 		return config_parse_network(in, at);
 	case SCHEMA_ENDPOINT:
 		return config_parse_endpoint(in, at);
+	case SCHEMA_LISTEN:
+		return config_parse_listen(in, at);
 	case SCHEMA_SOCKET:
 		return config_parse_socket(in, at);
 	default:

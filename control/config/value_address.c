@@ -123,6 +123,56 @@ int config_parse_endpoint(struct config_input *in, void *at)
 	return rc;
 }
 
+const char *config_listen_format(const struct config_listen *l, char buf[static CONFIG_LISTEN_TEXT])
+{
+	postern_endpoint_format(&l->at, buf);
+	if (l->last_port)
+		snprintf(buf + strlen(buf), CONFIG_LISTEN_TEXT - strlen(buf), "-%u", l->last_port);
+	return buf;
+}
+
+// The last port of "ADDRESS:PORT-PORT", which is cut off; 0 if there is none.
+static int cut_range(struct config_input *in, char *text, uint16_t *last)
+{
+	char *dash = strrchr(text, '-');
+	uint64_t port;
+	*last = 0;
+	if (!dash)
+		return 0;
+	const char *rest = config_unit_digits(dash + 1, &port);
+	if (!rest || *rest)
+		return 0;
+	if (port == 0 || port > UINT16_MAX)
+		return config_wrong(in, "the last port of %s is out of range", in->quoted);
+	*dash = '\0';
+	*last = (uint16_t)port;
+	return 0;
+}
+
+// An address without a port is good here; whether something gives it one is seen when the whole
+// service is known (service.c).
+int config_parse_listen(struct config_input *in, void *at)
+{
+	char text[CONFIG_LISTEN_TEXT];
+	struct config_listen l;
+	memset(&l, 0, sizeof(l));
+	if (in->length >= sizeof(text))
+		return bad_endpoint(in);
+	memcpy(text, in->text, in->length + 1);
+	int rc = cut_range(in, text, &l.last_port);
+	if (rc)
+		return rc;
+	if (postern_endpoint_parse(text, &l.at) &&
+		(l.last_port || postern_addr_parse(text, &l.at.addr)))
+		return bad_endpoint(in);
+	if (l.last_port && l.last_port <= l.at.port)
+		return config_wrong(in, "the range of %s does not go up", in->quoted);
+	rc = check_unicast(in, &l.at.addr);
+	if (!rc)
+		memcpy(at, &l, sizeof(l));
+	return rc;
+}
+
 // Where the kernel listens for us: a loopback address, or the unspecified one for all that there
 // are, will do as well.
 int config_parse_socket(struct config_input *in, void *at)

@@ -150,8 +150,8 @@ unsigned claim_addresses(const struct config *config)
 		const struct config_service *s = &config->services.items[i];
 
 		for (size_t k = 0; k < s->listen.count; k++)
-			taken += !check_one(
-				all, &(struct ours){&s->listen.items[k].addr, "service", s->name});
+			taken += !check_one(all,
+				&(struct ours){&s->listen.items[k].at.addr, "service", s->name});
 	}
 	freeifaddrs(all);
 	return taken;

@@ -46,6 +46,8 @@ struct daemon {
 // startup.c: looks whether this machine can run the configuration: CPUs, permissions, devices.
 // Logs each obstacle with what to type and returns how many there are.
 unsigned startup_check(const struct config *config);
+// Logs what the configuration was warned of.
+void startup_warn(const struct config *config);
 
 // claim.c: what must be nobody else's. Each function logs what is taken and by whom, with what to
 // type, and returns how many there are.
@@ -56,12 +58,13 @@ unsigned claim_devices(const struct config *config);
 // as well, and refuse.
 unsigned claim_addresses(const struct config *config);
 
-// ids.c: ids of listening endpoints, stable by service name, address and port. NULL when memory is
-// refused.
+// ids.c: ids of listening endpoints, stable by service name, address, ports and transport. NULL when
+// memory is refused.
 struct listen_ids *listen_ids_new(void);
 void listen_ids_free(struct listen_ids *ids);
 // The id of an endpoint, a new one if it has none yet; -ENOSPC when none is free, -ENOMEM.
-int listen_ids_get(struct listen_ids *ids, const char *service, const struct postern_endpoint *at);
+int listen_ids_get(struct listen_ids *ids, const struct config_service *service,
+	const struct config_listen *listen);
 // Forgets endpoints that the snapshot does not name and that no session uses any more.
 void listen_ids_sweep(struct listen_ids *ids, const struct postern_snapshot *snapshot,
 	const struct postern_dataplane *dp);

@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define KEY_SIZE (POSTERN_NAME_SIZE + POSTERN_ENDPOINT_TEXT)
+#define KEY_SIZE (POSTERN_NAME_SIZE + POSTERN_ENDPOINT_TEXT + sizeof("- udp"))
 
 struct listen_ids {
-	json_t *by_key; // "service address:port" to id
+	json_t *by_key; // "service address:port transport" to id
 	bool taken[POSTERN_ID_NONE];
 	uint16_t next; // where the search for a free id goes on, so that ids rest before reuse
 };
@@ -40,19 +40,23 @@ void listen_ids_free(struct listen_ids *ids)
 	free(ids);
 }
 
-static void key_write(
-	char key[static KEY_SIZE], const char *service, const struct postern_endpoint *at)
+// The end of a range is left out, so that one that grows keeps its sessions.
+static void key_write(char key[static KEY_SIZE], const struct config_service *service,
+	const struct config_listen *listen)
 {
 	char text[POSTERN_ENDPOINT_TEXT];
 
-	snprintf(key, KEY_SIZE, "%s %s", service, postern_endpoint_format(at, text));
+	snprintf(key, KEY_SIZE, "%s %s%s %s", service->name,
+		postern_endpoint_format(&listen->at, text), listen->last_port != 0 ? "-" : "",
+		config_transport_name(service->transport));
 }
 
-int listen_ids_get(struct listen_ids *ids, const char *service, const struct postern_endpoint *at)
+int listen_ids_get(struct listen_ids *ids, const struct config_service *service,
+	const struct config_listen *listen)
 {
 	char key[KEY_SIZE];
 
-	key_write(key, service, at);
+	key_write(key, service, listen);
 	const json_t *known = json_object_get(ids->by_key, key);
 
 	if (known != NULL)

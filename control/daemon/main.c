@@ -284,6 +284,7 @@ static int run(struct daemon *d)
 {
 	char why[512];
 
+	startup_warn(d->config);
 	const unsigned obstacles = startup_check(d->config);
 
 	if (obstacles > 0)
@@ -304,8 +305,14 @@ static int run(struct daemon *d)
 
 static int check_done(const char *file, struct config *c)
 {
-	printf("%s: no mistakes; %zu interfaces, %zu pools, %zu services\n", file,
+	const size_t warnings = c->warnings.list.count;
+
+	config_warnings_print(stderr, file, &c->warnings);
+	printf("%s: no mistakes; %zu interfaces, %zu pools, %zu services", file,
 		c->interfaces.count, c->pools.count, c->services.count);
+	if (warnings > 0)
+		printf("; %zu warning%s", warnings, warnings == 1 ? "" : "s");
+	putchar('\n');
 	config_free(c);
 	return EXIT_SUCCESS;
 }

@@ -129,6 +129,7 @@ static int adopt(struct daemon *d, struct config *next, char *why, size_t size, 
 	}
 	config_free(d->config);
 	d->config = next;
+	startup_warn(next);
 	rpc_server_take_roles(d->rpc, roles);
 	state_sweep(d);
 	postern_log_set_level((enum postern_log_level)next->postern.log_level);

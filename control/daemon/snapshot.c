@@ -94,6 +94,7 @@ static bool pool_fill(struct postern_pool *to, const struct pool *from)
 	to->id = from->id;
 	name_copy(to->name, from->name);
 	to->observe_fall = (uint16_t)from->config->observe_fall;
+	to->try_all = from->config->all_down == CONFIG_ALL_DOWN_TRY_ALL;
 	to->members = calloc(from->n_members + 1u, sizeof(*to->members));
 	if (to->members == NULL)
 		return false;
@@ -163,8 +164,8 @@ static bool listens_fill(struct postern_snapshot *s, const struct config *c, uin
 	const struct config_service *from = &c->services.items[service];
 
 	for (size_t i = 0; i < from->listen.count; i++) {
-		const struct postern_endpoint *at = &from->listen.items[i];
-		const int id = listen_ids_get(ids, from->name, at);
+		const struct config_listen *l = &from->listen.items[i];
+		const int id = listen_ids_get(ids, from, l);
 
 		if (id < 0) {
 			LOG(ERROR, "service %s: no id for another address: %s", from->name,
@@ -174,9 +175,11 @@ static bool listens_fill(struct postern_snapshot *s, const struct config *c, uin
 		s->listens[s->n_listens++] = (struct postern_listen){
 			.id = (uint16_t)id,
 			.service = service,
-			.interface = interface_of(c, from, &at->addr),
-			.at = *at,
-			.protocol = IPPROTO_TCP,
+			.interface = interface_of(c, from, &l->at.addr),
+			.at = l->at,
+			.last_port = l->last_port,
+			.protocol =
+				from->transport == CONFIG_SERVICE_UDP ? IPPROTO_UDP : IPPROTO_TCP,
 		};
 	}
 	return true;
@@ -201,6 +204,12 @@ static bool services_fill(struct postern_snapshot *s, const struct config *c,
 			.id = i,
 			.pool = pool_set_find(pools, from->pool)->id,
 			.times = from->timeouts,
+			.translate = from->translate == CONFIG_TRANSLATE_DESTINATION
+					     ? POSTERN_TRANSLATE_DESTINATION
+					     : POSTERN_TRANSLATE_SOURCE,
+			.affinity = from->affinity == CONFIG_AFFINITY_SOURCE
+					    ? POSTERN_AFFINITY_SOURCE
+					    : POSTERN_AFFINITY_NONE,
 		};
 		name_copy(to->name, from->name);
 		if (!listens_fill(s, c, i, ids))

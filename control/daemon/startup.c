@@ -179,3 +179,12 @@ unsigned startup_check(const struct config *config)
 	// What belongs to others is looked at last: a claim is kept.
 	return obstacles > 0 ? obstacles : claim_devices(config) + claim_addresses(config);
 }
+
+void startup_warn(const struct config *c)
+{
+	for (size_t i = 0; i < c->warnings.list.count; i++) {
+		const struct config_error *e = &c->warnings.list.items[i];
+
+		LOG(WARNING, "%s:%d: %s; %s", c->file, e->line, e->what, e->expected);
+	}
+}

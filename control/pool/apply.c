@@ -256,6 +256,8 @@ static void carry_out(struct pool_set *set, struct plan *plan)
 	set->groups = plan->groups;
 	set->n_groups = plan->n_groups;
 
+	for (unsigned i = 0; i < set->n_groups; i++)
+		pool_warm_refresh(&set->groups[i]->pool);
 	// The owner is told only now that the whole set is new; on-down may have changed a word.
 	for (size_t i = 0; i < plan->n_members; i++) {
 		struct pool_seat *seat = plan->members[i].seat;

@@ -48,6 +48,21 @@ const char *pool_health_name(enum pool_health h)
 	return "?";
 }
 
+// With nobody left in a pool that tries all, those that are down take sessions after all, and
+// resetting them would help nobody.
+static bool is_reset(const struct pool_member *m)
+{
+	const struct config_pool *c = m->pool->config;
+	bool tried = c->all_down == CONFIG_ALL_DOWN_TRY_ALL && pool_group_of(m->pool)->taking == 0;
+	return c->on_down == CONFIG_ON_DOWN_RESET && !tried;
+}
+
+// A share is withheld only while there is somebody else to take it.
+static uint32_t withheld(const struct pool_member *m)
+{
+	return pool_group_of(m->pool)->taking > 1 ? pool_seat_of(m)->withheld << 8 : 0;
+}
+
 uint32_t pool_member_word(const struct pool_member *m)
 {
 	if (m->admin == POOL_ADMIN_MAINT)
@@ -57,8 +72,8 @@ uint32_t pool_member_word(const struct pool_member *m)
 	if (m->health == POOL_HEALTH_DOWN && pool_seat_of(m)->suspected)
 		return 0;
 	if (m->health == POOL_HEALTH_DOWN)
-		return m->pool->config->on_down == CONFIG_ON_DOWN_RESET ? POSTERN_MEMBER_RESET : 0;
-	return m->admin == POOL_ADMIN_READY ? POSTERN_MEMBER_TAKES_NEW : 0;
+		return is_reset(m) ? POSTERN_MEMBER_RESET : 0;
+	return m->admin == POOL_ADMIN_READY ? POSTERN_MEMBER_TAKES_NEW | withheld(m) : 0;
 }
 
 // Sessions of a removed member are reset whatever on-down says: nobody probes it any more, so
@@ -79,7 +94,7 @@ static const char *describe_pool(const struct pool *pool, char *buf, size_t size
 	unsigned taking = 0;
 	for (unsigned i = 0; i < pool->n_members; i++) {
 		const struct pool_member *m = pool->members[i];
-		taking += m->weight > 0 && pool_member_word(m) == POSTERN_MEMBER_TAKES_NEW;
+		taking += m->weight > 0 && (pool_member_word(m) & POSTERN_MEMBER_TAKES_NEW);
 	}
 	snprintf(buf, size, "%u of %u members take%s sessions", taking, pool->n_members,
 		taking == 1 ? "s" : "");
@@ -94,6 +109,7 @@ static void forget_probes(struct pool_seat *seat)
 
 static void tell(struct pool_seat *seat)
 {
+	pool_warm_refresh(seat->member.pool);
 	pool_member_write(seat, false);
 	if (seat->set->callbacks.changed != NULL)
 		seat->set->callbacks.changed(seat->set->callbacks.user, &seat->member);
@@ -102,6 +118,10 @@ static void tell(struct pool_seat *seat)
 static void set_health(struct pool_seat *seat, enum pool_health health, const char *why)
 {
 	struct pool_member *m = &seat->member;
+	if (health == POOL_HEALTH_DOWN)
+		pool_warm_end(seat);
+	else if (m->health == POOL_HEALTH_DOWN)
+		pool_warm_begin(seat);
 	if (health != POOL_HEALTH_DOWN)
 		seat->suspected = false;
 	m->health = health;

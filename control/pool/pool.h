@@ -89,7 +89,8 @@ int64_t pool_certificate_end(const struct pool *pool);
 // Changes what the operator said of a member; takes effect at once.
 void pool_member_set_admin(struct pool_set *set, struct pool_member *m, enum pool_admin admin);
 
-// The health word as it follows from health, administrative state and the pool's on-down.
+// The health word as it follows from health, administrative state and the pool's on-down, all-down
+// and slow-start.
 uint32_t pool_member_word(const struct pool_member *m);
 
 const char *pool_admin_name(enum pool_admin a);

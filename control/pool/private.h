@@ -23,16 +23,19 @@ struct pool_seat {
 	uint32_t word; // as the dataplane was told
 	uint32_t ok_in_row;
 	uint32_t failed_in_row;
-	bool suspected;   // down by its silence to the dataplane alone: a probe must agree
-	bool removed;     // no member any more: member.pool is NULL and nobody is shown it
-	uint64_t adopted; // removed: what the workers had adopted then
-	uint64_t mark;    // the apply that last met this seat in its configuration
+	uint64_t warm_us;  // when it came back from having been down; 0: it has its whole share
+	uint32_t withheld; // of its share, in 256ths
+	bool suspected;    // down by its silence to the dataplane alone: a probe must agree
+	bool removed;      // no member any more: member.pool is NULL and nobody is shown it
+	uint64_t adopted;  // removed: what the workers had adopted then
+	uint64_t mark;     // the apply that last met this seat in its configuration
 };
 
 struct pool_group {
 	struct pool pool; // first
 	struct pool_set *set;
-	SSL_CTX *tls; // NULL: the pool has no use for TLS
+	SSL_CTX *tls;    // NULL: the pool has no use for TLS
+	unsigned taking; // members that take new sessions
 };
 
 // How much time the event loop has lost to whatever kept it busy, measured while probes are in
@@ -50,6 +53,7 @@ struct pool_set {
 	struct postern_dataplane *dp; // NULL before it is attached
 	struct event *observer;       // the dataplane's events
 	struct event *reaper;         // looks at removed seats
+	struct event *warmer;         // gives members that were down their share back
 	struct pool_group **groups;
 	uint16_t n_groups;
 	uint64_t applies;
@@ -111,6 +115,17 @@ void pool_member_probed(struct pool_seat *seat, bool ok, uint32_t took_ms, const
 void pool_member_observed(struct pool_seat *seat, enum postern_event_kind kind, uint32_t in_a_row);
 // Takes a member for healthy again that nobody probes.
 void pool_member_release(struct pool_seat *seat);
+
+// warm.c: how a member that was down comes back.
+
+// Begins anew if the pool has it so. pool_warm_refresh() writes what follows.
+void pool_warm_begin(struct pool_seat *seat);
+void pool_warm_end(struct pool_seat *seat);
+// After a change of a member: counts who takes new sessions and writes the words of the others in
+// the pool that depend on it.
+void pool_warm_refresh(const struct pool *pool);
+int pool_warm_init(struct pool_set *set);
+void pool_warm_exit(struct pool_set *set);
 
 // observe.c
 int pool_observe_start(struct pool_set *set);

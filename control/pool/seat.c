@@ -73,6 +73,7 @@ void pool_seat_remove(struct pool_seat *seat)
 	seat->member.pool = NULL;
 	seat->member.settings = NULL;
 	seat->removed = true;
+	pool_warm_end(seat);
 	pool_member_write(seat, false);
 	if (seat->set->dp != NULL)
 		seat->adopted = postern_dataplane_adopted(seat->set->dp);

@@ -48,7 +48,7 @@ struct pool_set *pool_set_new(struct event_base *base, const struct pool_callbac
 	set->bio = probe_tls_method_new();
 	set->reaper = event_new(base, -1, EV_PERSIST, reap, set);
 	if (set->bio == NULL || set->reaper == NULL || event_add(set->reaper, &period) != 0 ||
-		pool_lag_init(set) != 0) {
+		pool_lag_init(set) != 0 || pool_warm_init(set) != 0) {
 		pool_set_free(set);
 		return NULL;
 	}
@@ -77,6 +77,7 @@ void pool_set_free(struct pool_set *set)
 	free(set->groups);
 	pool_observe_stop(set);
 	pool_lag_exit(set);
+	pool_warm_exit(set);
 	if (set->reaper != NULL)
 		event_free(set->reaper);
 	BIO_meth_free(set->bio);

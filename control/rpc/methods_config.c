@@ -84,16 +84,23 @@ static bool may_check(struct rpc_call *call, const char *file, bool named)
 	return false;
 }
 
+// The same rows as those of mistakes, in a list that may be empty.
+static json_t *error_list(const struct config_errors *errors)
+{
+	json_t *data = rpc_config_mistakes(errors);
+	json_t *list = data ? json_incref(json_object_get(data, "errors")) : json_array();
+
+	json_decref(data);
+	return list;
+}
+
 static json_t *restart_list(const struct config *now, const struct config *next)
 {
 	struct config_errors errors = {0};
-	json_t *data = NULL;
 
-	if (config_needs_restart(now, next, &errors) > 0)
-		data = rpc_config_mistakes(&errors);
+	config_needs_restart(now, next, &errors);
+	json_t *list = error_list(&errors);
 	config_errors_free(&errors);
-	json_t *list = data ? json_incref(json_object_get(data, "errors")) : json_array();
-	json_decref(data);
 	return list;
 }
 
@@ -112,11 +119,12 @@ static void config_check(struct rpc_call *call, const json_t *params, void *user
 		rpc_fail(call, RPC_REFUSED, rpc_config_mistakes(&errors), "%.256s: %zu mistake%s",
 			file, count(&errors), count(&errors) == 1 ? "" : "s");
 	else
-		rpc_reply(call, json_pack("{s:o, s:o, s:o, s:o, s:o}", "file", rpc_text(file),
-					"interfaces", rpc_uint(next->interfaces.count), "pools",
-					rpc_uint(next->pools.count), "services",
-					rpc_uint(next->services.count), "needs-restart",
-					restart_list(now, next)));
+		rpc_reply(call,
+			json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "file", rpc_text(file),
+				"interfaces", rpc_uint(next->interfaces.count), "pools",
+				rpc_uint(next->pools.count), "services",
+				rpc_uint(next->services.count), "needs-restart",
+				restart_list(now, next), "warnings", error_list(&next->warnings)));
 	config_free(next);
 	config_errors_free(&errors);
 }
@@ -150,14 +158,14 @@ static void reloaded(void *user, int status, uint64_t epoch, const struct config
 		reload_failed(r, status, errors);
 	} else {
 		// What a reload could not reach is told, not half done.
-		json_t *data = rpc_config_mistakes(errors);
-		json_t *list = data ? json_incref(json_object_get(data, "errors")) : json_array();
+		const struct config *now = r->context->config(r->context->daemon);
 
-		json_decref(data);
 		rpc_audit_change(r->call, NULL, json_pack("{s:o}", "epoch", rpc_uint(epoch)));
-		rpc_reply(r->call, json_pack("{s:o, s:o, s:o}", "epoch", rpc_uint(epoch), "took-ms",
-					   rpc_uint((rpc_monotonic_us() - r->begun_us) / 1000),
-					   "needs-restart", list));
+		rpc_reply(r->call,
+			json_pack("{s:o, s:o, s:o, s:o}", "epoch", rpc_uint(epoch), "took-ms",
+				rpc_uint((rpc_monotonic_us() - r->begun_us) / 1000),
+				"needs-restart", error_list(errors), "warnings",
+				error_list(&now->warnings)));
 	}
 	free(r);
 }

@@ -131,8 +131,10 @@ static json_t *details(const struct rpc_context *context, const struct pool *poo
 
 	for (uint16_t i = 0; i < pool->n_members; i++)
 		json_array_append_new(members, rpc_member_row(context, pool->members[i]));
-	return json_pack("{s:s, s:o, s:o, s:o}", "on-down",
-		pool->config->on_down == CONFIG_ON_DOWN_RESET ? "reset" : "keep", "observe-fall",
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "on-down",
+		pool->config->on_down == CONFIG_ON_DOWN_RESET ? "reset" : "keep", "all-down",
+		pool->config->all_down == CONFIG_ALL_DOWN_TRY_ALL ? "try-all" : "refuse",
+		"slow-start-ms", rpc_uint(pool->config->slow_start_ms), "observe-fall",
 		rpc_uint(pool->config->observe_fall), "probe",
 		rpc_probe_object(&pool->config->probe), "member-list", members);
 }

@@ -19,15 +19,6 @@ static const char *mode_name(enum config_mode mode)
 	return "unknown";
 }
 
-static const char *translate_name(enum config_translate translate)
-{
-	switch (translate) {
-	case CONFIG_TRANSLATE_SOURCE:
-		return "source";
-	}
-	return "unknown";
-}
-
 const struct config_service *rpc_find_service(
 	struct rpc_call *call, struct rpc_context *context, const char *name)
 {
@@ -52,6 +43,13 @@ static uint16_t service_id(const struct postern_snapshot *s, const char *name)
 	return POSTERN_ID_NONE;
 }
 
+static json_t *listen_text(const struct config_listen *l)
+{
+	char text[CONFIG_LISTEN_TEXT];
+
+	return json_string(config_listen_format(l, text));
+}
+
 static json_t *listen_object(const struct rpc_context *context, const struct postern_snapshot *s,
 	const struct postern_listen *l, struct postern_listen_stats *sum)
 {
@@ -63,8 +61,8 @@ static json_t *listen_object(const struct rpc_context *context, const struct pos
 	sum->bytes_in += stats.bytes_in;
 	sum->bytes_out += stats.bytes_out;
 	sum->sessions += stats.sessions;
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "address", rpc_endpoint(&l->at),
-		"interface",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "address",
+		listen_text(&(struct config_listen){l->at, l->last_port}), "interface",
 		l->interface < s->n_interfaces ? rpc_text(s->interfaces[l->interface].name)
 					       : json_null(),
 		"sessions", rpc_uint(stats.sessions), "opened", rpc_uint(stats.opened), "refused",
@@ -90,18 +88,19 @@ static json_t *addresses(const struct config_service *service)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < service->listen.count; i++)
-		json_array_append_new(list, rpc_endpoint(&service->listen.items[i]));
+		json_array_append_new(list, listen_text(&service->listen.items[i]));
 	return list;
 }
 
 static json_t *row(const struct config_service *service, const struct postern_listen_stats *sum)
 {
-	return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
+	return json_pack("{s:o, s:s, s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "name",
 		rpc_text(service->name), "mode", mode_name(service->mode), "pool",
-		rpc_text(service->pool), "listen", addresses(service), "sessions",
-		rpc_uint(sum->sessions), "opened", rpc_uint(sum->opened), "refused",
-		rpc_uint(sum->refused), "bytes-in", rpc_uint(sum->bytes_in), "bytes-out",
-		rpc_uint(sum->bytes_out));
+		rpc_text(service->pool), "transport", config_transport_name(service->transport),
+		"listen", addresses(service), "translate",
+		config_translate_name(service->translate), "sessions", rpc_uint(sum->sessions),
+		"opened", rpc_uint(sum->opened), "refused", rpc_uint(sum->refused), "bytes-in",
+		rpc_uint(sum->bytes_in), "bytes-out", rpc_uint(sum->bytes_out));
 }
 
 static void service_list(struct rpc_call *call, const json_t *params, void *user)
@@ -128,9 +127,10 @@ static json_t *details(
 
 	for (uint16_t i = 0; pool && i < pool->n_members; i++)
 		taking += rpc_member_takes_new(pool->members[i]);
-	return json_pack("{s:o, s:s, s:i, s:{s:o, s:o, s:o, s:o}, s:o}", "side",
-		service->side ? rpc_text(service->side) : json_null(), "translate",
-		translate_name(service->translate), "members-taking", (int)taking, "timeouts",
+	return json_pack("{s:o, s:s, s:s, s:i, s:{s:o, s:o, s:o, s:o}, s:o}", "side",
+		service->side ? rpc_text(service->side) : json_null(), "profile",
+		config_profile_name(service->profile), "affinity",
+		config_affinity_name(service->affinity), "members-taking", (int)taking, "timeouts",
 		"opening-ms", rpc_uint(service->timeouts.opening_ms), "idle-ms",
 		rpc_uint(service->timeouts.idle_ms), "closing-ms",
 		rpc_uint(service->timeouts.closing_ms), "reset-ms",

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,10 +60,11 @@ static json_t *session_object(const struct rpc_context *context, const struct po
 	const struct postern_listen *l = find_listen(snapshot, s->listen);
 	const struct pool_member *m = pool_set_member(context->pools, s->member);
 
-	return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "session",
-		rpc_textf("w%u.%" PRIx32 ".%" PRIx32, s->worker, s->slot, s->generation), "state",
-		postern_session_state_name(s->state), "client", rpc_endpoint(&s->client), "service",
-		text_or_null(service_name(snapshot, l)), "listen",
+	return json_pack("{s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"session", rpc_textf("w%u.%" PRIx32 ".%" PRIx32, s->worker, s->slot, s->generation),
+		"state", postern_session_state_name(s->state), "protocol",
+		s->protocol == IPPROTO_UDP ? "udp" : "tcp", "client", rpc_endpoint(&s->client),
+		"service", text_or_null(service_name(snapshot, l)), "listen",
 		l ? rpc_endpoint(&l->at) : json_null(), "translated", rpc_endpoint(&s->translated),
 		"member", m ? rpc_textf("%s/%s", m->pool->name, m->name) : json_null(), "address",
 		m ? rpc_endpoint(&m->at) : json_null(), "age-ms", rpc_uint(s->age_ms), "idle-ms",

@@ -168,6 +168,8 @@ static void test_defaults(void **state)
 	const struct config_pool *p = config_pool_find(c, "edges");
 	assert_non_null(p);
 	assert_int_equal(p->on_down, CONFIG_ON_DOWN_RESET);
+	assert_int_equal(p->all_down, CONFIG_ALL_DOWN_REFUSE);
+	assert_int_equal(p->slow_start_ms, 0);
 	assert_int_equal(p->observe_fall, 3);
 	assert_int_equal(p->tls.line, 0);
 	assert_null(p->tls.certificate);
@@ -194,7 +196,10 @@ static void test_defaults(void **state)
 
 	const struct config_service *s = &c->services.items[0];
 	assert_null(s->side);
+	assert_int_equal(s->profile, CONFIG_PROFILE_NONE);
+	assert_int_equal(s->transport, CONFIG_SERVICE_TCP);
 	assert_int_equal(s->translate, CONFIG_TRANSLATE_SOURCE);
+	assert_int_equal(s->affinity, CONFIG_AFFINITY_TUPLE);
 	assert_int_equal(s->timeouts.opening_ms, 15 * 1000);
 	assert_int_equal(s->timeouts.idle_ms, 30 * 60 * 1000);
 	assert_int_equal(s->timeouts.closing_ms, 60 * 1000);
@@ -359,7 +364,7 @@ static void test_full_pools_and_services(void **state)
 	const struct config_service *s = &c->services.items[0];
 	assert_string_equal(s->side, "outside");
 	assert_int_equal(s->mode, CONFIG_MODE_FORWARD);
-	assert_endpoint(&s->listen.items[1], "[2001:db8::20]:5061");
+	assert_endpoint(&s->listen.items[1].at, "[2001:db8::20]:5061");
 	assert_int_equal(s->timeouts.opening_ms, 1000);
 	assert_int_equal(s->timeouts.idle_ms, 2 * 60 * 60 * 1000);
 	assert_int_equal(s->timeouts.closing_ms, 90 * 1000);
@@ -743,7 +748,9 @@ static void test_reference(void **state)
 		"such as 4xx | `[503, 504]` | reload | ", "| `pools[].members[].probe` | ",
 		"| `pools[].tls.trust` | a path | none | reload | ",
 		"| `pools[].members[].weight` | a whole number from 0 to 256 | `1` | reload | ",
-		"| `services[].timeouts.idle` | "};
+		"| `services[].profile` | one of: none, access-edge, ", "| `services[].listen` | ",
+		"| `services[].affinity` | one of: tuple, source | tuple, or source of ",
+		"| 30m, or 5m over UDP | reload | Without a packet"};
 	char *text = NULL;
 	size_t length;
 	FILE *to = open_memstream(&text, &length);

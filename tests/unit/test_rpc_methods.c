@@ -10,6 +10,8 @@
 #include "postern/log.h"
 #include "postern/snapshot.h"
 
+#include <netinet/in.h>
+
 #define SESSIONS 10
 #define MEMBERS  3
 
@@ -99,6 +101,7 @@ static void made_up(uint32_t slot, struct postern_session *out)
 		.client = {postern_addr_from_v4(__builtin_bswap32(0xc0000200u + slot)),
 			(uint16_t)(1000 + slot)},
 		.listen = 1,
+		.protocol = IPPROTO_UDP,
 		.member = (uint16_t)(slot / 2 % MEMBERS + 1),
 	};
 }
@@ -202,13 +205,28 @@ static struct config_interface interfaces[] = {
 	{.name = (char[]){"outside"}, .device = (char[]){"net_null0"}},
 	{.name = (char[]){"inside"}, .device = (char[]){"net_null1"}},
 };
-static struct config_service services[] = {
-	{.name = (char[]){"federation"}, .pool = (char[]){"edge"}},
+static struct config_listen service_listens[] = {
+	{.at = {.port = 3478}},
+	{.at = {.port = 50000}, .last_port = 59999},
 };
+static struct config_service services[] = {
+	{.name = (char[]){"federation"},
+		.pool = (char[]){"edge"},
+		.listen = {service_listens, 2},
+		.profile = CONFIG_PROFILE_AV_EDGE,
+		.transport = CONFIG_SERVICE_UDP,
+		.translate = CONFIG_TRANSLATE_DESTINATION,
+		.affinity = CONFIG_AFFINITY_SOURCE},
+};
+static struct config_error warning = {.line = 9,
+	.field = (char[]){"services[0].listen[0]"},
+	.what = (char[]){"no good idea"},
+	.expected = (char[]){"a better one"}};
 static struct config config = {
 	.file = (char[]){"/nowhere/postern.yaml"},
 	.interfaces = {interfaces, 2},
 	.services = {services, 1},
+	.warnings = {.list = {&warning, 1}},
 };
 static struct postern_service snapshot_services[] = {{.id = 4, .name = "federation"}};
 static struct postern_listen snapshot_listens[] = {
@@ -360,6 +378,23 @@ static void test_service_sums(void **state)
 	// Listens 1 and 2 are its own, 3 is not.
 	assert_int_equal(json_integer_value(json_object_get(result_of(answer), "sessions")), 30);
 	assert_int_equal(json_array_size(json_object_get(result_of(answer), "listens")), 2);
+	json_decref(answer);
+	client_free(&c);
+}
+
+static void test_service_says_how(void **state)
+{
+	static const char *const said[][2] = {{"transport", "udp"}, {"translate", "destination"},
+		{"profile", "av-edge"}, {"affinity", "source"}};
+	struct client c = client_open();
+	json_t *answer = ask(&c, "service.show", "{\"service\":\"federation\"}");
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++)
+		assert_string_equal(member(result_of(answer), said[i][0]), said[i][1]);
+	const json_t *listen = json_object_get(result_of(answer), "listen");
+	assert_string_equal(json_string_value(json_array_get(listen, 0)), "[::]:3478");
+	assert_string_equal(json_string_value(json_array_get(listen, 1)), "[::]:50000-59999");
 	json_decref(answer);
 	client_free(&c);
 }
@@ -523,6 +558,7 @@ static void test_session_ids(void **state)
 	(void)state;
 	assert_string_equal(member(result_of(answer), "session"), "w0.4.17");
 	assert_string_equal(member(result_of(answer), "client"), "192.0.2.4:1004");
+	assert_string_equal(member(result_of(answer), "protocol"), "udp");
 	assert_string_equal(member(result_of(answer), "member"), "edge/fe3");
 	json_decref(answer);
 	answer = ask(&c, "session.show", "{\"session\":\"w0.4.18\"}");
@@ -577,6 +613,11 @@ static void test_reload(void **state)
 	reload_done(reload_user, 0, 8, NULL);
 	json_t *answer = client_answer(&c);
 	assert_int_equal(json_integer_value(json_object_get(result_of(answer), "epoch")), 8);
+	const json_t *warnings = json_object_get(result_of(answer), "warnings");
+	assert_int_equal(json_array_size(warnings), 1);
+	assert_string_equal(member(json_array_get(warnings, 0), "what"), "no good idea");
+	assert_int_equal(
+		json_integer_value(json_object_get(json_array_get(warnings, 0), "line")), 9);
 	json_decref(answer);
 	client_send(&c, "{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"config.reload\"}\n");
 	expect_alive(&c);
@@ -735,6 +776,7 @@ int main(void)
 		TEST(test_node_set),
 		TEST(test_lists_answer),
 		TEST(test_service_sums),
+		TEST(test_service_says_how),
 		TEST(test_not_there),
 		TEST(test_probes),
 		TEST(test_member_set),
