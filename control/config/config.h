@@ -19,6 +19,11 @@
 		size_t count;                                                                      \
 	}
 
+enum config_log {
+	CONFIG_LOG_STDERR,
+	CONFIG_LOG_SYSLOG,
+};
+
 enum config_mode {
 	CONFIG_MODE_FORWARD,
 };
@@ -132,8 +137,9 @@ struct config {
 	char *file;
 	struct {
 		char *control_socket;
-		char *control_group;             // NULL: none, the socket is the owner's alone
-		uint32_t log_level;              // enum postern_log_level
+		char *control_group; // NULL: none, the socket is the owner's alone
+		uint32_t log_level;  // enum postern_log_level
+		enum config_log log;
 		struct postern_endpoint metrics; // port 0: off
 		char *state;                     // the state database
 		struct config_roles roles;

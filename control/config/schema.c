@@ -39,6 +39,7 @@
 _Static_assert(sizeof(enum config_mode) == sizeof(uint32_t), "choices are kept in 32 bits");
 
 static const char *const log_levels[] = {"error", "warning", "notice", "info", "debug", NULL};
+static const char *const logs[] = {"stderr", "syslog", NULL};
 static const char *const huge_pages[] = {"auto", "require", "off", NULL};
 static const char *const modes[] = {"forward", NULL};
 static const char *const translations[] = {"source", NULL};
@@ -93,6 +94,13 @@ static const struct schema_field postern_fields[] = {
 		.standard = "notice",
 		.choices = log_levels,
 		.help = "The least urgent lines that are logged."},
+	{.key = "log",
+		.type = SCHEMA_CHOICE,
+		.offset = WITHIN(postern, log),
+		.standard = "stderr",
+		.choices = logs,
+		.help = "Where lines are logged: `stderr`, which the journal reads under systemd, "
+			"or `syslog`."},
 	{.key = "metrics",
 		.type = SCHEMA_SOCKET,
 		.flags = SCHEMA_RESTART,

@@ -18,6 +18,7 @@
 #include <stddef.h>
 
 struct listen_ids;
+struct notify;
 struct reload;
 struct store;
 
@@ -39,6 +40,7 @@ struct daemon {
 	struct rpc_server *rpc;
 	struct rpc_context context;
 	struct reload *reload; // under way; NULL: none
+	struct notify *notify; // NULL: no service manager
 	struct event *signals[3];
 	struct event *tick; // frees old snapshots
 };
@@ -46,6 +48,9 @@ struct daemon {
 // startup.c: looks whether this machine can run the configuration: CPUs, permissions, devices.
 // Logs each obstacle with what to type and returns how many there are.
 unsigned startup_check(const struct config *config);
+
+// startup.c: where lines go that are logged from now on.
+void log_place(const struct config *c);
 
 // ids.c: ids of listening endpoints, stable by service name, address and port. NULL when memory is
 // refused.
@@ -74,6 +79,16 @@ void state_sweep(struct daemon *d);
 int state_started(struct daemon *d);
 void state_stopping(struct daemon *d);
 void state_hung_up(struct daemon *d, int status, const struct config_errors *errors);
+
+// notify.c: what the service manager is told. Once all is up: READY, from then on STATUS, and
+// WATCHDOG if it asks for that. 0, or -ENOMEM.
+int notify_ready(struct daemon *d);
+void notify_reloading(const struct daemon *d);
+void notify_reloaded(const struct daemon *d); // or refused
+void notify_stopping(struct daemon *d);
+// Whether every worker has turned since the last look, whose counts are in `turns` and become those
+// of now; if not, `stuck` is the first that has not.
+bool notify_workers_turn(const struct postern_dataplane *dp, uint64_t *turns, unsigned *stuck);
 
 // reload.c: reads the file again and adopts it; `done` is called once. The configuration that runs
 // stays in force if anything is wrong with the new one.

@@ -285,8 +285,11 @@ static int run(struct daemon *d)
 		stop(d);
 		return EXIT_FAILURE;
 	}
+	if (notify_ready(d) < 0)
+		LOG(ERROR, "out of memory: the service manager is not told that postern is ready");
 	LOG(NOTICE, "ready; control socket %s", d->config->postern.control_socket);
 	event_base_dispatch(d->base);
+	notify_stopping(d);
 	state_stopping(d);
 	stop(d);
 	LOG(NOTICE, "stopped");
@@ -357,6 +360,6 @@ int main(int argc, char **argv)
 	d.file = strdup(d.config->file);
 	if (d.file == NULL)
 		return EXIT_FAILURE;
-	postern_log_set_level((enum postern_log_level)d.config->postern.log_level);
+	log_place(d.config);
 	return run(&d);
 }

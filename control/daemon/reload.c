@@ -54,6 +54,7 @@ static void answer(struct reload *r, int status)
 
 static void reload_free(struct reload *r)
 {
+	notify_reloaded(r->daemon);
 	r->daemon->reload = NULL;
 	event_free(r->timer);
 	free(r);
@@ -131,7 +132,7 @@ static int adopt(struct daemon *d, struct config *next, char *why, size_t size, 
 	d->config = next;
 	rpc_server_take_roles(d->rpc, roles);
 	state_sweep(d);
-	postern_log_set_level((enum postern_log_level)next->postern.log_level);
+	log_place(next);
 	return 0;
 }
 
@@ -209,5 +210,6 @@ void reload_start(struct daemon *d,
 	r->done = done;
 	r->user = user;
 	d->reload = r;
+	notify_reloading(d);
 	reload_run(r);
 }
