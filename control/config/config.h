@@ -192,6 +192,33 @@ void config_reference(FILE *to);
 size_t config_needs_restart(
 	const struct config *now, const struct config *next, struct config_errors *errors);
 
+enum config_change_kind {
+	CONFIG_ADDED,
+	CONFIG_REMOVED,
+	CONFIG_CHANGED,
+};
+
+// One difference between two configurations.
+struct config_change {
+	enum config_change_kind kind;
+	char *object; // "pool edges", "pool edges member fe1", "dataplane"
+	char *field;  // "probe.interval"; empty: the object as a whole
+	char *was;    // as YAML; NULL: not there
+	char *will;
+	bool restart; // a reload does not reach it
+};
+
+struct config_changes {
+	CONFIG_LIST(struct config_change) list;
+};
+
+// What `next` changes of `now`. Files that both name and that have changed are not looked into.
+// 0, or -ENOMEM; `changes` starts zeroed and is freed with config_changes_free() in either case.
+int config_compare(
+	const struct config *now, const struct config *next, struct config_changes *changes);
+void config_changes_free(struct config_changes *changes);
+const char *config_change_name(enum config_change_kind kind); // "added"
+
 const struct config_pool *config_pool_find(const struct config *c, const char *name);
 const struct config_interface *config_interface_find(const struct config *c, const char *name);
 

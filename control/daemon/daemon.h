@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct confirm;
 struct listen_ids;
 struct notify;
 struct reload;
@@ -40,6 +41,7 @@ struct daemon {
 	struct rpc_server *rpc;
 	struct rpc_context context;
 	struct reload *reload; // under way; NULL: none
+	struct confirm *confirm;
 	struct notify *notify; // NULL: no service manager
 	struct event *signals[3];
 	struct event *tick; // frees old snapshots
@@ -78,7 +80,23 @@ void state_sweep(struct daemon *d);
 // For the record.
 int state_started(struct daemon *d);
 void state_stopping(struct daemon *d);
-void state_hung_up(struct daemon *d, int status, const struct config_errors *errors);
+// A reload that nobody asked for over the socket; `user` says where it came from.
+void state_reloaded(struct daemon *d, const char *method, const char *user, int status,
+	const struct config_errors *errors);
+
+// confirm.c: configurations on trial. 0, or -ENOMEM.
+int confirm_new(struct daemon *d);
+void confirm_free(struct daemon *d);
+bool confirm_is_pending(const struct daemon *d);
+// What would come back; NULL: nothing.
+struct config *confirm_previous(const struct daemon *d);
+// Another configuration has taken the place of this one, which is freed or, if `ms` is not 0, kept.
+void confirm_adopted(struct daemon *d, struct config *replaced, uint32_t ms);
+// What was kept is in force again instead of this one, which is freed.
+void confirm_went_back(struct daemon *d, struct config *refused);
+// What runs stays; -ENOENT if nothing waits for that.
+int confirm_take(struct daemon *d);
+void confirm_show(void *daemon, struct alarm_confirm *out);
 
 // notify.c: what the service manager is told. Once all is up: READY, from then on STATUS, and
 // WATCHDOG if it asks for that. 0, or -ENOMEM.
@@ -91,8 +109,13 @@ void notify_stopping(struct daemon *d);
 bool notify_workers_turn(const struct postern_dataplane *dp, uint64_t *turns, unsigned *stuck);
 
 // reload.c: reads the file again and adopts it; `done` is called once. The configuration that runs
-// stays in force if anything is wrong with the new one.
-void reload_start(struct daemon *d,
+// stays in force if anything is wrong with the new one. With `confirm_ms` above 0 it is on trial for
+// so long; while one is, a reload without is -EALREADY.
+void reload_start(struct daemon *d, uint32_t confirm_ms,
+	void (*done)(void *user, int status, uint64_t epoch, const struct config_errors *errors),
+	void *user);
+// The same with the configuration that confirm.c keeps; -ENOENT when there is none.
+void reload_back(struct daemon *d,
 	void (*done)(void *user, int status, uint64_t epoch, const struct config_errors *errors),
 	void *user);
 // Ends one that is under way, at shutdown.

@@ -62,7 +62,7 @@ static void hangup_done(void *user, int status, uint64_t epoch, const struct con
 {
 	// Who sends a signal reads the log, where reload.c has said everything.
 	(void)epoch;
-	state_hung_up(user, status, errors);
+	state_reloaded(user, "config.reload", "(SIGHUP)", status, errors);
 }
 
 static void on_hangup(evutil_socket_t number, short what, void *user)
@@ -70,7 +70,7 @@ static void on_hangup(evutil_socket_t number, short what, void *user)
 	(void)number;
 	(void)what;
 	LOG(NOTICE, "SIGHUP: reading the configuration again");
-	reload_start(user, hangup_done, user);
+	reload_start(user, 0, hangup_done, user);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *user)
@@ -92,11 +92,23 @@ static const struct postern_snapshot *running_snapshot(void *daemon)
 	return ((struct daemon *)daemon)->snapshot;
 }
 
-static void rpc_reload(void *daemon,
+static void rpc_reload(void *daemon, uint32_t confirm_ms,
 	void (*done)(void *user, int status, uint64_t epoch, const struct config_errors *errors),
 	void *user)
 {
-	reload_start(daemon, done, user);
+	reload_start(daemon, confirm_ms, done, user);
+}
+
+static int rpc_confirm(void *daemon)
+{
+	return confirm_take(daemon);
+}
+
+static void rpc_rollback(void *daemon,
+	void (*done)(void *user, int status, uint64_t epoch, const struct config_errors *errors),
+	void *user)
+{
+	reload_back(daemon, done, user);
 }
 
 static int start_dataplane(struct daemon *d, char *why, size_t size)
@@ -160,6 +172,7 @@ static int start_alarms(struct daemon *d)
 		.pools = d->pools,
 		.dp = d->dp,
 		.config = running_config,
+		.confirm = confirm_show,
 		.daemon = d,
 	};
 
@@ -205,6 +218,8 @@ static int start_rpc(struct daemon *d, char *why, size_t size)
 		.config = running_config,
 		.snapshot = running_snapshot,
 		.reload = rpc_reload,
+		.confirm = rpc_confirm,
+		.rollback = rpc_rollback,
 	};
 	rpc_methods_add(&d->context);
 	return 0;
@@ -218,7 +233,7 @@ static int start(struct daemon *d, char *why, size_t size)
 	snprintf(why, size, "out of memory");
 	d->base = event_base_new();
 	d->ids = listen_ids_new();
-	if (d->base == NULL || d->ids == NULL)
+	if (d->base == NULL || d->ids == NULL || confirm_new(d) < 0)
 		return -ENOMEM;
 	rc = state_open(d, why, size);
 	if (rc < 0)
@@ -257,6 +272,7 @@ static void stop(struct daemon *d)
 	state_close(d);
 	metrics_server_free(d->metrics);
 	alarm_set_free(d->alarms);
+	confirm_free(d);
 	for (unsigned i = 0; i < 3; i++)
 		if (d->signals[i] != NULL)
 			event_free(d->signals[i]);

@@ -280,5 +280,6 @@ void rpc_methods_node(struct rpc_context *context);
 void rpc_methods_session(struct rpc_context *context);
 void rpc_methods_stats(struct rpc_context *context);
 void rpc_methods_config(struct rpc_context *context);
+void rpc_methods_diff(struct rpc_context *context);
 void rpc_methods_audit(struct rpc_context *context);
 void rpc_methods_log(struct rpc_context *context);
