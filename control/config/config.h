@@ -140,6 +140,8 @@ struct config {
 		char *control_group; // NULL: none, the socket is the owner's alone
 		uint32_t log_level;  // enum postern_log_level
 		enum config_log log;
+		char *user; // NULL: whoever starts it
+		bool seccomp;
 		struct postern_endpoint metrics; // port 0: off
 		char *state;                     // the state database
 		struct config_roles roles;

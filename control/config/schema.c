@@ -118,6 +118,20 @@ static const struct schema_field postern_fields[] = {
 		.maximum = STATE_LENGTH,
 		.help = "Database of what operators set and of who set it, kept over restarts. "
 			"Its folder is made."},
+	{.key = "user",
+		.type = SCHEMA_NAME,
+		.flags = SCHEMA_RESTART,
+		.offset = WITHIN(postern, user),
+		.maximum = NAME_LENGTH,
+		.help = "User that postern becomes once it has started. It keeps no right of "
+			"root's but to read files at a reload. Without it postern stays who "
+			"starts it."},
+	{.key = "seccomp",
+		.type = SCHEMA_BOOL,
+		.flags = SCHEMA_RESTART,
+		.offset = WITHIN(postern, seccomp),
+		.standard = "true",
+		.help = "Refuse system calls that postern does not make once it has started."},
 	{.key = "roles",
 		.type = SCHEMA_OBJECT,
 		.offset = WITHIN(postern, roles),

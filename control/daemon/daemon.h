@@ -108,6 +108,17 @@ void notify_stopping(struct daemon *d);
 // of now; if not, `stuck` is the first that has not.
 bool notify_workers_turn(const struct postern_dataplane *dp, uint64_t *turns, unsigned *stuck);
 
+// privilege.c: at first, before there are threads: what can be given up at once, and whether the
+// user can be become. Negative errno with one line in `why`.
+int privilege_begin(const struct config *c, char *why, size_t size);
+// When all is open: becomes the user, and filters system calls.
+int privilege_drop(const struct config *c, char *why, size_t size);
+// Around reading files that root alone may be able to read.
+void privilege_read(bool on);
+
+// seccomp.c: refuses from now on what is not on its list, to every thread.
+int seccomp_start(char *why, size_t size);
+
 // reload.c: reads the file again and adopts it; `done` is called once. The configuration that runs
 // stays in force if anything is wrong with the new one. With `confirm_ms` above 0 it is on trial for
 // so long; while one is, a reload without is -EALREADY.

@@ -217,6 +217,7 @@ static int start_rpc(struct daemon *d, char *why, size_t size)
 		.daemon = d,
 		.config = running_config,
 		.snapshot = running_snapshot,
+		.read_files = privilege_read,
 		.reload = rpc_reload,
 		.confirm = rpc_confirm,
 		.rollback = rpc_rollback,
@@ -230,6 +231,9 @@ static int start(struct daemon *d, char *why, size_t size)
 	const struct pool_callbacks callbacks = {.admin = state_admin, .user = d};
 	int rc;
 
+	rc = privilege_begin(d->config, why, size);
+	if (rc < 0)
+		return rc;
 	snprintf(why, size, "out of memory");
 	d->base = event_base_new();
 	d->ids = listen_ids_new();
@@ -261,6 +265,8 @@ static int start(struct daemon *d, char *why, size_t size)
 	if (rc < 0)
 		return rc;
 	rc = start_rpc(d, why, size);
+	if (rc == 0)
+		rc = privilege_drop(d->config, why, size);
 	return rc < 0 ? rc : state_started(d);
 }
 

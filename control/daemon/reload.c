@@ -174,7 +174,9 @@ static void run_file(struct reload *r)
 	struct config_errors errors = {0};
 	struct config *next = NULL;
 	char why[256] = "out of memory";
+	privilege_read(true);
 	int rc = read_next(d, &next, &errors);
+	privilege_read(false);
 
 	if (rc < 0) {
 		refuse(r, rc, &errors);
@@ -182,7 +184,9 @@ static void run_file(struct reload *r)
 		return;
 	}
 	config_errors_free(&errors);
+	privilege_read(true);
 	rc = adopt(d, next, why, sizeof(why), &r->epoch);
+	privilege_read(false);
 	if (rc < 0) {
 		config_free(next);
 		refuse_for(r, rc, why, "files and values that can be loaded");
@@ -197,7 +201,9 @@ static void run_back(struct reload *r)
 	struct daemon *d = r->daemon;
 	struct config *refused = d->config;
 	char why[256] = "out of memory";
+	privilege_read(true);
 	const int rc = adopt(d, confirm_previous(d), why, sizeof(why), &r->epoch);
+	privilege_read(false);
 
 	if (rc < 0) {
 		refuse_for(r, rc, why, "files that can be loaded as when it ran");

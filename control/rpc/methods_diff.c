@@ -49,7 +49,7 @@ static void config_diff(struct rpc_call *call, const json_t *params, void *user)
 	struct config *next = NULL;
 
 	(void)params;
-	if (config_read(now->file, &next, &errors) != 0)
+	if (rpc_config_read(context, now->file, &next, &errors) != 0)
 		rpc_fail(call, RPC_REFUSED, rpc_config_mistakes(&errors),
 			"%.256s: a reload would refuse it", now->file);
 	else if (config_compare(now, next, &changes) != 0)

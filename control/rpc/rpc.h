@@ -129,6 +129,9 @@ struct rpc_context {
 		void (*done)(
 			void *user, int status, uint64_t epoch, const struct config_errors *errors),
 		void *user);
+	// Around reading the configuration's files, which root alone may be able to read; NULL: nothing
+	// is to be done.
+	void (*read_files)(bool on);
 	// What runs stays. -ENOENT: nothing waits for it.
 	int (*confirm)(void *daemon);
 	// Goes back at once. `done` as for reload(), with -ENOENT if nothing waits to be confirmed.
