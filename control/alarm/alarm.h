@@ -10,6 +10,7 @@
 
 #include "postern/dataplane.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,8 @@ enum alarm_kind {
 	ALARM_MEMBER_PORTS,
 	ALARM_SESSION_TABLE,
 	ALARM_WORKER_BUSY,
+	ALARM_CONFIG_UNCONFIRMED,
+	ALARM_CONFIG_TAKEN_BACK,
 	ALARM_KINDS
 };
 
@@ -50,11 +53,20 @@ struct alarm_time {
 	uint64_t cycles; // of the clock that the workers' busy cycles are counted in
 };
 
+// A reload that waits to be confirmed.
+struct alarm_confirm {
+	bool pending;
+	uint32_t remaining_s;
+	bool taken_back;  // the last one was, and nothing has been reloaded since
+	const char *file; // of the configuration
+};
+
 // What is looked at.
 struct alarm_source {
 	struct pool_set *pools;
 	struct postern_dataplane *dp;
-	const struct config *(*config)(void *daemon); // the one that runs
+	const struct config *(*config)(void *daemon);             // the one that runs
+	void (*confirm)(void *daemon, struct alarm_confirm *out); // NULL: there is no such thing
 	void *daemon;
 	struct alarm_time (*now)(void); // NULL: the machine's clocks
 };

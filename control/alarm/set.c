@@ -33,6 +33,8 @@ static const char *const kind_names[] = {
 	[ALARM_MEMBER_PORTS] = "member-ports",
 	[ALARM_SESSION_TABLE] = "session-table",
 	[ALARM_WORKER_BUSY] = "worker-busy",
+	[ALARM_CONFIG_UNCONFIRMED] = "config-unconfirmed",
+	[ALARM_CONFIG_TAKEN_BACK] = "config-taken-back",
 };
 
 static const char *const severity_names[] = {
@@ -241,6 +243,7 @@ void alarm_set_check(struct alarm_set *set)
 	set->round++;
 	set->found = 0;
 	set->logged = 0;
+	alarm_rule_config(set);
 	alarm_rule_services(set);
 	alarm_rule_interfaces(set);
 	alarm_rule_pools(set);

@@ -19,6 +19,11 @@
 		size_t count;                                                                      \
 	}
 
+enum config_log {
+	CONFIG_LOG_STDERR,
+	CONFIG_LOG_SYSLOG,
+};
+
 enum config_mode {
 	CONFIG_MODE_FORWARD,
 };
@@ -181,8 +186,11 @@ struct config {
 	char *file;
 	struct {
 		char *control_socket;
-		char *control_group;             // NULL: none, the socket is the owner's alone
-		uint32_t log_level;              // enum postern_log_level
+		char *control_group; // NULL: none, the socket is the owner's alone
+		uint32_t log_level;  // enum postern_log_level
+		enum config_log log;
+		char *user; // NULL: whoever starts it
+		bool seccomp;
 		struct postern_endpoint metrics; // port 0: off
 		char *state;                     // the state database
 		struct config_roles roles;
@@ -226,6 +234,33 @@ void config_reference(FILE *to);
 // control socket): one error for each, none if a reload will do. Returns how many.
 size_t config_needs_restart(
 	const struct config *now, const struct config *next, struct config_errors *errors);
+
+enum config_change_kind {
+	CONFIG_ADDED,
+	CONFIG_REMOVED,
+	CONFIG_CHANGED,
+};
+
+// One difference between two configurations.
+struct config_change {
+	enum config_change_kind kind;
+	char *object; // "pool edges", "pool edges member fe1", "dataplane"
+	char *field;  // "probe.interval"; empty: the object as a whole
+	char *was;    // as YAML; NULL: not there
+	char *will;
+	bool restart; // a reload does not reach it
+};
+
+struct config_changes {
+	CONFIG_LIST(struct config_change) list;
+};
+
+// What `next` changes of `now`. Files that both name and that have changed are not looked into.
+// 0, or -ENOMEM; `changes` starts zeroed and is freed with config_changes_free() in either case.
+int config_compare(
+	const struct config *now, const struct config *next, struct config_changes *changes);
+void config_changes_free(struct config_changes *changes);
+const char *config_change_name(enum config_change_kind kind); // "added"
 
 const struct config_pool *config_pool_find(const struct config *c, const char *name);
 const struct config_interface *config_interface_find(const struct config *c, const char *name);

@@ -39,6 +39,7 @@
 _Static_assert(sizeof(enum config_mode) == sizeof(uint32_t), "choices are kept in 32 bits");
 
 static const char *const log_levels[] = {"error", "warning", "notice", "info", "debug", NULL};
+static const char *const logs[] = {"stderr", "syslog", NULL};
 static const char *const huge_pages[] = {"auto", "require", "off", NULL};
 static const char *const modes[] = {"forward", NULL};
 // These stand in the order of their enums, and are written out by the names below as well.
@@ -99,6 +100,13 @@ static const struct schema_field postern_fields[] = {
 		.standard = "notice",
 		.choices = log_levels,
 		.help = "The least urgent lines that are logged."},
+	{.key = "log",
+		.type = SCHEMA_CHOICE,
+		.offset = WITHIN(postern, log),
+		.standard = "stderr",
+		.choices = logs,
+		.help = "Where lines are logged: `stderr`, which the journal reads under systemd, "
+			"or `syslog`."},
 	{.key = "metrics",
 		.type = SCHEMA_SOCKET,
 		.flags = SCHEMA_RESTART,
@@ -116,6 +124,20 @@ static const struct schema_field postern_fields[] = {
 		.maximum = STATE_LENGTH,
 		.help = "Database of what operators set and of who set it, kept over restarts. "
 			"Its folder is made."},
+	{.key = "user",
+		.type = SCHEMA_NAME,
+		.flags = SCHEMA_RESTART,
+		.offset = WITHIN(postern, user),
+		.maximum = NAME_LENGTH,
+		.help = "User that postern becomes once it has started. It keeps no right of "
+			"root's but to read files at a reload. Without it postern stays who "
+			"starts it."},
+	{.key = "seccomp",
+		.type = SCHEMA_BOOL,
+		.flags = SCHEMA_RESTART,
+		.offset = WITHIN(postern, seccomp),
+		.standard = "true",
+		.help = "Refuse system calls that postern does not make once it has started."},
 	{.key = "roles",
 		.type = SCHEMA_OBJECT,
 		.offset = WITHIN(postern, roles),

@@ -124,6 +124,25 @@ static json_t *integer_value(const char *text)
 	return errno == 0 && end != text && *end == '\0' ? json_integer(number) : NULL;
 }
 
+// Into milliseconds. Units as in the configuration file.
+static json_t *duration_value(const char *text)
+{
+	static const struct {
+		const char *name;
+		long long ms;
+	} units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
+	char *end = NULL;
+	long long ms;
+
+	errno = 0;
+	const long long number = strtoll(text, &end, 10);
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (errno == 0 && end != text && strcmp(end, units[i].name) == 0 &&
+			!__builtin_mul_overflow(number, units[i].ms, &ms))
+			return json_integer(ms);
+	return NULL;
+}
+
 static json_t *boolean_value(const char *text)
 {
 	if (strcmp(text, "true") == 0 || strcmp(text, "yes") == 0)
@@ -139,6 +158,8 @@ static json_t *typed_value(const json_t *param, const char *text)
 
 	if (type && strcmp(type, "integer") == 0)
 		return integer_value(text);
+	if (type && strcmp(type, "duration") == 0)
+		return duration_value(text);
 	if (is_flag(param))
 		return boolean_value(text);
 	return strcmp(param_name(param), "file") == 0 ? path_value(text) : json_string(text);
@@ -168,8 +189,10 @@ static bool set_value(json_t *params, const struct ctl_arg *arg)
 	if (value)
 		return json_object_set_new(params, param_name(arg->param), value) == 0;
 	complain(type && strcmp(type, "integer") == 0 ? "an integer is expected"
-		 : is_flag(arg->param)                ? "true or false is expected"
-						      : "this is not valid UTF-8",
+		 : type && strcmp(type, "duration") == 0
+			 ? "a time with its unit is expected, such as 30s or 5m"
+		 : is_flag(arg->param) ? "true or false is expected"
+				       : "this is not valid UTF-8",
 		arg->value);
 	return false;
 }

@@ -17,7 +17,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct confirm;
 struct listen_ids;
+struct notify;
 struct reload;
 struct store;
 
@@ -39,6 +41,8 @@ struct daemon {
 	struct rpc_server *rpc;
 	struct rpc_context context;
 	struct reload *reload; // under way; NULL: none
+	struct confirm *confirm;
+	struct notify *notify; // NULL: no service manager
 	struct event *signals[3];
 	struct event *tick; // frees old snapshots
 };
@@ -48,6 +52,9 @@ struct daemon {
 unsigned startup_check(const struct config *config);
 // Logs what the configuration was warned of.
 void startup_warn(const struct config *config);
+
+// startup.c: where lines go that are logged from now on.
+void log_place(const struct config *c);
 
 // claim.c: what must be nobody else's. Each function logs what is taken and by whom, with what to
 // type, and returns how many there are.
@@ -85,11 +92,53 @@ void state_sweep(struct daemon *d);
 // For the record.
 int state_started(struct daemon *d);
 void state_stopping(struct daemon *d);
-void state_hung_up(struct daemon *d, int status, const struct config_errors *errors);
+// A reload that nobody asked for over the socket; `user` says where it came from.
+void state_reloaded(struct daemon *d, const char *method, const char *user, int status,
+	const struct config_errors *errors);
+
+// confirm.c: configurations on trial. 0, or -ENOMEM.
+int confirm_new(struct daemon *d);
+void confirm_free(struct daemon *d);
+bool confirm_is_pending(const struct daemon *d);
+// What would come back; NULL: nothing.
+struct config *confirm_previous(const struct daemon *d);
+// Another configuration has taken the place of this one, which is freed or, if `ms` is not 0, kept.
+void confirm_adopted(struct daemon *d, struct config *replaced, uint32_t ms);
+// What was kept is in force again instead of this one, which is freed.
+void confirm_went_back(struct daemon *d, struct config *refused);
+// What runs stays; -ENOENT if nothing waits for that.
+int confirm_take(struct daemon *d);
+void confirm_show(void *daemon, struct alarm_confirm *out);
+
+// notify.c: what the service manager is told. Once all is up: READY, from then on STATUS, and
+// WATCHDOG if it asks for that. 0, or -ENOMEM.
+int notify_ready(struct daemon *d);
+void notify_reloading(const struct daemon *d);
+void notify_reloaded(const struct daemon *d); // or refused
+void notify_stopping(struct daemon *d);
+// Whether every worker has turned since the last look, whose counts are in `turns` and become those
+// of now; if not, `stuck` is the first that has not.
+bool notify_workers_turn(const struct postern_dataplane *dp, uint64_t *turns, unsigned *stuck);
+
+// privilege.c: at first, before there are threads: what can be given up at once, and whether the
+// user can be become. Negative errno with one line in `why`.
+int privilege_begin(const struct config *c, char *why, size_t size);
+// When all is open: becomes the user, and filters system calls.
+int privilege_drop(const struct config *c, char *why, size_t size);
+// Around reading files that root alone may be able to read.
+void privilege_read(bool on);
+
+// seccomp.c: refuses from now on what is not on its list, to every thread.
+int seccomp_start(char *why, size_t size);
 
 // reload.c: reads the file again and adopts it; `done` is called once. The configuration that runs
-// stays in force if anything is wrong with the new one.
-void reload_start(struct daemon *d,
+// stays in force if anything is wrong with the new one. With `confirm_ms` above 0 it is on trial for
+// so long; while one is, a reload without is -EALREADY.
+void reload_start(struct daemon *d, uint32_t confirm_ms,
+	void (*done)(void *user, int status, uint64_t epoch, const struct config_errors *errors),
+	void *user);
+// The same with the configuration that confirm.c keeps; -ENOENT when there is none.
+void reload_back(struct daemon *d,
 	void (*done)(void *user, int status, uint64_t epoch, const struct config_errors *errors),
 	void *user);
 // Ends one that is under way, at shutdown.

@@ -62,7 +62,7 @@ static void hangup_done(void *user, int status, uint64_t epoch, const struct con
 {
 	// Who sends a signal reads the log, where reload.c has said everything.
 	(void)epoch;
-	state_hung_up(user, status, errors);
+	state_reloaded(user, "config.reload", "(SIGHUP)", status, errors);
 }
 
 static void on_hangup(evutil_socket_t number, short what, void *user)
@@ -70,7 +70,7 @@ static void on_hangup(evutil_socket_t number, short what, void *user)
 	(void)number;
 	(void)what;
 	LOG(NOTICE, "SIGHUP: reading the configuration again");
-	reload_start(user, hangup_done, user);
+	reload_start(user, 0, hangup_done, user);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *user)
@@ -92,11 +92,23 @@ static const struct postern_snapshot *running_snapshot(void *daemon)
 	return ((struct daemon *)daemon)->snapshot;
 }
 
-static void rpc_reload(void *daemon,
+static void rpc_reload(void *daemon, uint32_t confirm_ms,
 	void (*done)(void *user, int status, uint64_t epoch, const struct config_errors *errors),
 	void *user)
 {
-	reload_start(daemon, done, user);
+	reload_start(daemon, confirm_ms, done, user);
+}
+
+static int rpc_confirm(void *daemon)
+{
+	return confirm_take(daemon);
+}
+
+static void rpc_rollback(void *daemon,
+	void (*done)(void *user, int status, uint64_t epoch, const struct config_errors *errors),
+	void *user)
+{
+	reload_back(daemon, done, user);
 }
 
 static int start_dataplane(struct daemon *d, char *why, size_t size)
@@ -160,6 +172,7 @@ static int start_alarms(struct daemon *d)
 		.pools = d->pools,
 		.dp = d->dp,
 		.config = running_config,
+		.confirm = confirm_show,
 		.daemon = d,
 	};
 
@@ -211,7 +224,10 @@ static void start_methods(struct daemon *d)
 		.daemon = d,
 		.config = running_config,
 		.snapshot = running_snapshot,
+		.read_files = privilege_read,
 		.reload = rpc_reload,
+		.confirm = rpc_confirm,
+		.rollback = rpc_rollback,
 	};
 	rpc_methods_add(&d->context);
 }
@@ -221,10 +237,13 @@ static int start(struct daemon *d, char *why, size_t size)
 	const struct pool_callbacks callbacks = {.admin = state_admin, .user = d};
 	int rc;
 
+	rc = privilege_begin(d->config, why, size);
+	if (rc < 0)
+		return rc;
 	snprintf(why, size, "out of memory");
 	d->base = event_base_new();
 	d->ids = listen_ids_new();
-	if (d->base == NULL || d->ids == NULL)
+	if (d->base == NULL || d->ids == NULL || confirm_new(d) < 0)
 		return -ENOMEM;
 	rc = state_open(d, why, size);
 	if (rc < 0)
@@ -255,7 +274,8 @@ static int start(struct daemon *d, char *why, size_t size)
 	if (rc < 0)
 		return rc;
 	start_methods(d);
-	return state_started(d);
+	rc = privilege_drop(d->config, why, size);
+	return rc < 0 ? rc : state_started(d);
 }
 
 static void stop(struct daemon *d)
@@ -266,6 +286,7 @@ static void stop(struct daemon *d)
 	state_close(d);
 	metrics_server_free(d->metrics);
 	alarm_set_free(d->alarms);
+	confirm_free(d);
 	for (unsigned i = 0; i < 3; i++)
 		if (d->signals[i] != NULL)
 			event_free(d->signals[i]);
@@ -295,8 +316,11 @@ static int run(struct daemon *d)
 		stop(d);
 		return EXIT_FAILURE;
 	}
+	if (notify_ready(d) < 0)
+		LOG(ERROR, "out of memory: the service manager is not told that postern is ready");
 	LOG(NOTICE, "ready; control socket %s", d->config->postern.control_socket);
 	event_base_dispatch(d->base);
+	notify_stopping(d);
 	state_stopping(d);
 	stop(d);
 	LOG(NOTICE, "stopped");
@@ -373,6 +397,6 @@ int main(int argc, char **argv)
 	d.file = strdup(d.config->file);
 	if (d.file == NULL)
 		return EXIT_FAILURE;
-	postern_log_set_level((enum postern_log_level)d.config->postern.log_level);
+	log_place(d.config);
 	return run(&d);
 }

@@ -20,6 +20,7 @@ struct reload {
 	struct daemon *daemon;
 	struct event *timer;
 	uint64_t epoch;
+	uint32_t confirm_ms; // 0: not on trial
 	void (*done)(void *user, int status, uint64_t epoch, const struct config_errors *errors);
 	void *user;
 };
@@ -54,6 +55,7 @@ static void answer(struct reload *r, int status)
 
 static void reload_free(struct reload *r)
 {
+	notify_reloaded(r->daemon);
 	r->daemon->reload = NULL;
 	event_free(r->timer);
 	free(r);
@@ -102,8 +104,8 @@ static int publish(struct daemon *d, const struct config *c, uint64_t *epoch)
 	return 0;
 }
 
-// From a good configuration to a published snapshot. On success the old configuration is freed; on
-// failure it is in force as before, the pools included.
+// From a good configuration to a published snapshot. On success the caller has the old configuration
+// to free; on failure it is in force as before, the pools included.
 static int adopt(struct daemon *d, struct config *next, char *why, size_t size, uint64_t *epoch)
 {
 	struct rpc_roles *roles = NULL;
@@ -127,12 +129,11 @@ static int adopt(struct daemon *d, struct config *next, char *why, size_t size, 
 			LOG(ERROR, "and the pools could not be set back: %s", again);
 		return rc;
 	}
-	config_free(d->config);
 	d->config = next;
 	startup_warn(next);
 	rpc_server_take_roles(d->rpc, roles);
 	state_sweep(d);
-	postern_log_set_level((enum postern_log_level)next->postern.log_level);
+	log_place(next);
 	return 0;
 }
 
@@ -157,13 +158,26 @@ static void refuse(struct reload *r, int status, const struct config_errors *err
 	reload_free(r);
 }
 
-static void reload_run(struct reload *r)
+// Refuses with one reason.
+static void refuse_for(struct reload *r, int status, char *why, char *expected)
+{
+	struct config_errors one = {0};
+	struct config_error room;
+
+	one_error(&one, &room, why, expected);
+	refuse(r, status, &one);
+}
+
+static void run_file(struct reload *r)
 {
 	struct daemon *d = r->daemon;
+	struct config *replaced = d->config;
 	struct config_errors errors = {0};
 	struct config *next = NULL;
 	char why[256] = "out of memory";
+	privilege_read(true);
 	int rc = read_next(d, &next, &errors);
+	privilege_read(false);
 
 	if (rc < 0) {
 		refuse(r, rc, &errors);
@@ -171,44 +185,106 @@ static void reload_run(struct reload *r)
 		return;
 	}
 	config_errors_free(&errors);
+	privilege_read(true);
 	rc = adopt(d, next, why, sizeof(why), &r->epoch);
+	privilege_read(false);
 	if (rc < 0) {
-		struct config_errors one = {0};
-		struct config_error room;
-
 		config_free(next);
-		one_error(&one, &room, why, "files and values that can be loaded");
-		refuse(r, rc, &one);
+		refuse_for(r, rc, why, "files and values that can be loaded");
 		return;
 	}
+	confirm_adopted(d, replaced, r->confirm_ms);
 	look(-1, 0, r);
 }
 
-void reload_start(struct daemon *d,
+static void run_back(struct reload *r)
+{
+	struct daemon *d = r->daemon;
+	struct config *refused = d->config;
+	char why[256] = "out of memory";
+	privilege_read(true);
+	const int rc = adopt(d, confirm_previous(d), why, sizeof(why), &r->epoch);
+	privilege_read(false);
+
+	if (rc < 0) {
+		refuse_for(r, rc, why, "files that can be loaded as when it ran");
+		return;
+	}
+	confirm_went_back(d, refused);
+	look(-1, 0, r);
+}
+
+static struct reload *reload_new(struct daemon *d,
 	void (*done)(void *user, int status, uint64_t epoch, const struct config_errors *errors),
 	void *user)
 {
-	struct config_errors errors = {0};
-	struct config_error room;
-	struct reload *r;
+	struct reload *r = calloc(1, sizeof(*r));
 
-	if (d->reload != NULL) {
-		one_error(&errors, &room, "another reload is under way", "try again in a moment");
-		done(user, -EBUSY, 0, &errors);
-		return;
-	}
-	r = calloc(1, sizeof(*r));
 	if (r != NULL)
 		r->timer = evtimer_new(d->base, look, r);
 	if (r == NULL || r->timer == NULL) {
 		free(r);
-		one_error(&errors, &room, "out of memory", "try again in a moment");
-		done(user, -ENOMEM, 0, &errors);
-		return;
+		return NULL;
 	}
 	r->daemon = d;
 	r->done = done;
 	r->user = user;
 	d->reload = r;
-	reload_run(r);
+	notify_reloading(d);
+	return r;
+}
+
+// Whether a reload may begin; otherwise `done` has been told why not.
+static struct reload *begin(struct daemon *d, int obstacle, char *what, char *expected,
+	void (*done)(void *user, int status, uint64_t epoch, const struct config_errors *errors),
+	void *user)
+{
+	struct config_errors errors = {0};
+	struct config_error room;
+	struct reload *r = NULL;
+
+	if (d->reload != NULL) {
+		obstacle = -EBUSY;
+		what = "another reload is under way";
+		expected = "try again in a moment";
+	} else if (obstacle == 0) {
+		r = reload_new(d, done, user);
+		if (r != NULL)
+			return r;
+		obstacle = -ENOMEM;
+		what = "out of memory";
+		expected = "try again in a moment";
+	}
+	LOG(ERROR, "not reloaded: %s; %s", what, expected);
+	one_error(&errors, &room, what, expected);
+	done(user, obstacle, 0, &errors);
+	return NULL;
+}
+
+void reload_start(struct daemon *d, uint32_t confirm_ms,
+	void (*done)(void *user, int status, uint64_t epoch, const struct config_errors *errors),
+	void *user)
+{
+	const bool on_trial = confirm_ms == 0 && confirm_is_pending(d);
+	struct reload *r = begin(d, on_trial ? -EALREADY : 0,
+		"the configuration that runs waits to be confirmed",
+		"posternctl config confirm or config rollback first, or reload --confirm again",
+		done, user);
+
+	if (r == NULL)
+		return;
+	r->confirm_ms = confirm_ms;
+	run_file(r);
+}
+
+void reload_back(struct daemon *d,
+	void (*done)(void *user, int status, uint64_t epoch, const struct config_errors *errors),
+	void *user)
+{
+	struct reload *r = begin(d, confirm_is_pending(d) ? 0 : -ENOENT,
+		"no configuration waits to be confirmed", "config reload --confirm 5m before it",
+		done, user);
+
+	if (r != NULL)
+		run_back(r);
 }

@@ -170,6 +170,12 @@ static unsigned check_device(const struct config_interface *f)
 	return 0;
 }
 
+void log_place(const struct config *c)
+{
+	postern_log_set_level((enum postern_log_level)c->postern.log_level);
+	postern_log_set_syslog(c->postern.log == CONFIG_LOG_SYSLOG ? POSTERN_SYSLOG : NULL);
+}
+
 unsigned startup_check(const struct config *config)
 {
 	unsigned obstacles = check_cpus(config) + check_permissions();

@@ -127,7 +127,8 @@ void state_stopping(struct daemon *d)
 		"ok");
 }
 
-void state_hung_up(struct daemon *d, int status, const struct config_errors *errors)
+void state_reloaded(struct daemon *d, const char *method, const char *user, int status,
+	const struct config_errors *errors)
 {
 	const char *result = "ok";
 
@@ -135,7 +136,7 @@ void state_hung_up(struct daemon *d, int status, const struct config_errors *err
 		result = errors != NULL && errors->list.count > 0 ? errors->list.items[0].what
 								  : strerror(-status);
 	// Who sends a signal is not told to us.
-	record(d, "config.reload", "(SIGHUP)", NULL, result);
+	record(d, method, user, NULL, result);
 }
 
 void state_close(struct daemon *d)

@@ -19,6 +19,7 @@ static json_t *describe_param(const struct rpc_param *p)
 		[RPC_STRING] = "string",
 		[RPC_INTEGER] = "integer",
 		[RPC_BOOLEAN] = "boolean",
+		[RPC_DURATION] = "duration",
 	};
 
 	return json_pack("{s:s, s:s, s:b, s:b, s:o, s:s}", "name", p->name, "type", types[p->type],

@@ -15,6 +15,8 @@
 
 #include <sys/queue.h>
 
+struct config;
+struct config_errors;
 struct config_probe;
 struct config_service;
 struct evconnlistener;
@@ -263,6 +265,10 @@ void rpc_change_members(struct rpc_call *call, struct rpc_context *context, cons
 const struct config_service *rpc_find_service(
 	struct rpc_call *call, struct rpc_context *context, const char *name);
 
+// methods_config.c: reads a file with the rights that reloads have.
+int rpc_config_read(const struct rpc_context *context, const char *file, struct config **out,
+	struct config_errors *errors);
+
 // methods_config.c: mistakes in a file as error data; NULL if there are none.
 json_t *rpc_config_mistakes(const struct config_errors *errors);
 
@@ -280,5 +286,6 @@ void rpc_methods_node(struct rpc_context *context);
 void rpc_methods_session(struct rpc_context *context);
 void rpc_methods_stats(struct rpc_context *context);
 void rpc_methods_config(struct rpc_context *context);
+void rpc_methods_diff(struct rpc_context *context);
 void rpc_methods_audit(struct rpc_context *context);
 void rpc_methods_log(struct rpc_context *context);

@@ -52,15 +52,15 @@ static void config_show_text(struct rpc_call *call, const json_t *params, void *
 	rpc_reply(call, shown);
 }
 
-// What may be read on behalf of a client. Mistakes quote the file, so whoever is neither root nor
-// postern itself must not point at files of others through us; and a pipe or a device could hold up
+// What may be read on behalf of a client. Mistakes quote the file, so whoever is not root must not point at files of others through us; and a pipe or a device could hold up
 // the control thread for ever.
 static bool may_check(struct rpc_call *call, const char *file, bool named)
 {
 	const uid_t uid = rpc_call_uid(call);
 	struct stat st;
 
-	if (named && uid != 0 && uid != geteuid()) {
+	// Our own user is no exception: we may read what he may not.
+	if (named && uid != 0) {
 		rpc_fail(call, RPC_REFUSED,
 			rpc_mistake(NULL, "file", 0, "only root may name a file",
 				"no file, to check the one that runs; or postern --check -c FILE"),
@@ -94,6 +94,18 @@ static json_t *error_list(const struct config_errors *errors)
 	return list;
 }
 
+int rpc_config_read(const struct rpc_context *context, const char *file, struct config **out,
+	struct config_errors *errors)
+{
+	if (context->read_files)
+		context->read_files(true);
+	const int rc = config_read(file, out, errors);
+
+	if (context->read_files)
+		context->read_files(false);
+	return rc;
+}
+
 static json_t *restart_list(const struct config *now, const struct config *next)
 {
 	struct config_errors errors = {0};
@@ -115,7 +127,7 @@ static void config_check(struct rpc_call *call, const json_t *params, void *user
 
 	if (named && !may_check(call, file, true))
 		return;
-	if (config_read(file, &next, &errors) != 0)
+	if (rpc_config_read(context, file, &next, &errors) != 0)
 		rpc_fail(call, RPC_REFUSED, rpc_config_mistakes(&errors), "%.256s: %zu mistake%s",
 			file, count(&errors), count(&errors) == 1 ? "" : "s");
 	else
@@ -133,13 +145,25 @@ struct reload {
 	struct rpc_call *call;
 	const struct rpc_context *context;
 	uint64_t begun_us;
+	int64_t confirm_ms; // 0: not on trial
+	bool back;          // to what was before
 };
+
+// A trial of a second is no trial, and of more than a day nobody remembers it.
+#define CONFIRM_LEAST_MS 1000
+#define CONFIRM_MOST_MS  (24 * 3600 * 1000)
 
 static void reload_failed(const struct reload *r, int status, const struct config_errors *errors)
 {
 	const char *file = r->context->config(r->context->daemon)->file;
 
-	if (status == -EBUSY)
+	if (status == -EALREADY)
+		rpc_fail(r->call, RPC_REFUSED, rpc_config_mistakes(errors),
+			"nothing was reloaded: the configuration that runs waits to be confirmed");
+	else if (status == -ENOENT && r->back)
+		rpc_fail(r->call, RPC_REFUSED, NULL,
+			"nothing waits to be confirmed; what runs is not on trial");
+	else if (status == -EBUSY)
 		rpc_fail(r->call, RPC_BUSY, NULL, "another reload is under way; try again");
 	else if (count(errors) > 0)
 		rpc_fail(r->call, RPC_REFUSED, rpc_config_mistakes(errors),
@@ -148,6 +172,14 @@ static void reload_failed(const struct reload *r, int status, const struct confi
 	else
 		rpc_fail(r->call, RPC_REFUSED, NULL, "%.256s: %s; postern goes on with what it had",
 			file, strerror(-status));
+}
+
+static void add_trial(json_t *answer, int64_t ms)
+{
+	json_object_set_new(answer, "confirm-within-ms", json_integer(ms));
+	json_object_set_new(answer, "else",
+		json_string("the configuration of before comes back; a restart meanwhile starts "
+			    "with the file as it is"));
 }
 
 static void reloaded(void *user, int status, uint64_t epoch, const struct config_errors *errors)
@@ -161,11 +193,14 @@ static void reloaded(void *user, int status, uint64_t epoch, const struct config
 		const struct config *now = r->context->config(r->context->daemon);
 
 		rpc_audit_change(r->call, NULL, json_pack("{s:o}", "epoch", rpc_uint(epoch)));
-		rpc_reply(r->call,
-			json_pack("{s:o, s:o, s:o, s:o}", "epoch", rpc_uint(epoch), "took-ms",
-				rpc_uint((rpc_monotonic_us() - r->begun_us) / 1000),
-				"needs-restart", error_list(errors), "warnings",
-				error_list(&now->warnings)));
+		json_t *answer = json_pack("{s:o, s:o, s:o, s:o}", "epoch", rpc_uint(epoch),
+			"took-ms", rpc_uint((rpc_monotonic_us() - r->begun_us) / 1000),
+			"needs-restart", error_list(errors), "warnings",
+			error_list(&now->warnings));
+
+		if (r->confirm_ms > 0)
+			add_trial(answer, r->confirm_ms);
+		rpc_reply(r->call, answer);
 	}
 	free(r);
 }
@@ -175,17 +210,55 @@ static void config_reload(struct rpc_call *call, const json_t *params, void *use
 	const struct rpc_context *context = user;
 	struct reload *r = malloc(sizeof(*r));
 
+	int64_t ms = 0;
+
+	if (!r) {
+		rpc_fail(call, RPC_INTERNAL_ERROR, NULL, "out of memory");
+		return;
+	}
+	if (!rpc_param_integer(call, params, "confirm", CONFIRM_LEAST_MS, CONFIRM_MOST_MS, &ms)) {
+		free(r);
+		return;
+	}
+	*r = (struct reload){call, context, rpc_monotonic_us(), ms, false};
+	context->reload(context->daemon, (uint32_t)ms, reloaded, r);
+}
+
+static void config_confirm(struct rpc_call *call, const json_t *params, void *user)
+{
+	const struct rpc_context *context = user;
+
+	(void)params;
+	if (context->confirm(context->daemon) == 0)
+		rpc_reply(call, json_pack("{s:b}", "confirmed", true));
+	else
+		rpc_fail(call, RPC_REFUSED, NULL,
+			"nothing waits to be confirmed; what runs is not on trial");
+}
+
+static void config_rollback(struct rpc_call *call, const json_t *params, void *user)
+{
+	const struct rpc_context *context = user;
+	struct reload *r = malloc(sizeof(*r));
+
 	(void)params;
 	if (!r) {
 		rpc_fail(call, RPC_INTERNAL_ERROR, NULL, "out of memory");
 		return;
 	}
-	*r = (struct reload){call, context, rpc_monotonic_us()};
-	context->reload(context->daemon, reloaded, r);
+	*r = (struct reload){call, context, rpc_monotonic_us(), 0, true};
+	context->rollback(context->daemon, reloaded, r);
 }
 
 static const struct rpc_param check_params[] = {
 	{"file", RPC_STRING, false, true, NULL, "path of a file; default: the one that runs"},
+	{0},
+};
+
+static const struct rpc_param reload_params[] = {
+	{"confirm", RPC_DURATION, false, false, NULL,
+		"goes back to the configuration of before unless \"config confirm\" comes within "
+		"this time, such as 5m"},
 	{0},
 };
 
@@ -194,7 +267,13 @@ static const struct rpc_method methods[] = {
 		config_show_text},
 	{"config.check", RPC_VIEW, "reads a file and says what is wrong, changing nothing",
 		check_params, config_check},
-	{"config.reload", RPC_OPERATE, "reads the file again; sessions stay", NULL, config_reload},
+	{"config.reload", RPC_OPERATE, "reads the file again; sessions stay", reload_params,
+		config_reload},
+	{"config.confirm", RPC_OPERATE, "keeps what \"config reload --confirm\" has adopted", NULL,
+		config_confirm},
+	{"config.rollback", RPC_OPERATE,
+		"goes back now from what \"config reload --confirm\" has adopted", NULL,
+		config_rollback},
 };
 
 void rpc_methods_config(struct rpc_context *context)

@@ -110,6 +110,7 @@ static const char *expected_value(const struct rpc_param *p, char *text, size_t 
 		[RPC_STRING] = "a string",
 		[RPC_INTEGER] = "an integer",
 		[RPC_BOOLEAN] = "true or false",
+		[RPC_DURATION] = "an integer of milliseconds",
 	};
 
 	if (!p->choices)
@@ -136,6 +137,7 @@ static bool has_type(const struct rpc_param *p, const json_t *value)
 	case RPC_STRING:
 		return json_is_string(value);
 	case RPC_INTEGER:
+	case RPC_DURATION:
 		return json_is_integer(value);
 	case RPC_BOOLEAN:
 		return json_is_boolean(value);

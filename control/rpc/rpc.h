@@ -40,6 +40,7 @@ enum rpc_param_type {
 	RPC_STRING,
 	RPC_INTEGER,
 	RPC_BOOLEAN,
+	RPC_DURATION, // an integer of milliseconds; posternctl takes "5m"
 };
 
 struct rpc_param {
@@ -121,8 +122,20 @@ struct rpc_context {
 	const struct postern_snapshot *(*snapshot)(void *daemon);
 
 	// Reads the file again and adopts it. `done` is called once, at once or when all workers
-	// have adopted it: status 0, or a negative errno with the mistakes found.
-	void (*reload)(void *daemon,
+	// have adopted it: status 0, or a negative errno with the mistakes found. With `confirm_ms`
+	// above 0 the configuration of before comes back unless confirm() is called in that time;
+	// while one waits for that, a reload without is -EALREADY.
+	void (*reload)(void *daemon, uint32_t confirm_ms,
+		void (*done)(
+			void *user, int status, uint64_t epoch, const struct config_errors *errors),
+		void *user);
+	// Around reading the configuration's files, which root alone may be able to read; NULL: nothing
+	// is to be done.
+	void (*read_files)(bool on);
+	// What runs stays. -ENOENT: nothing waits for it.
+	int (*confirm)(void *daemon);
+	// Goes back at once. `done` as for reload(), with -ENOENT if nothing waits to be confirmed.
+	void (*rollback)(void *daemon,
 		void (*done)(
 			void *user, int status, uint64_t epoch, const struct config_errors *errors),
 		void *user);

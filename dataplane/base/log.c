@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -75,12 +77,79 @@ static void journal_look(void)
 	to_journal = stderr_is_journal();
 }
 
+// RFC 3164 4.1.1: the facility of daemons, times eight.
+#define SYSLOG_DAEMON (3 * 8)
+
+static char syslog_path[108]; // of unix(7); empty: standard error. Guarded by ring_lock
+static int syslog_fd = -1;    // likewise
+
+static void syslog_close(void)
+{
+	if (syslog_fd >= 0)
+		close(syslog_fd);
+	syslog_fd = -1;
+}
+
+static bool syslog_connect(void)
+{
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+
+	if (syslog_fd >= 0)
+		return true;
+	memcpy(to.sun_path, syslog_path, sizeof(syslog_path));
+	syslog_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (syslog_fd >= 0 && connect(syslog_fd, (const struct sockaddr *)&to, sizeof(to)) == 0)
+		return true;
+	syslog_close();
+	return false;
+}
+
+// The form of RFC 3164, in local time, as syslog(3) sends it. syslog(3) itself would wait for a
+// logger that does not read, and with it the control thread.
+static bool syslog_write(const struct postern_log_line *line)
+{
+	const time_t seconds = (time_t)(line->wall_us / 1000000);
+	char text[sizeof(line->text) + 96];
+	char stamp[32];
+	struct tm tm;
+
+	localtime_r(&seconds, &tm);
+	strftime(stamp, sizeof(stamp), "%b %e %H:%M:%S", &tm);
+	const int length = snprintf(text, sizeof(text), "<%d>%s postern[%d]: %s: %s",
+		SYSLOG_DAEMON + journal_priority[line->level], stamp, (int)getpid(),
+		line->subsystem, line->text);
+
+	// A logger that was restarted has another socket under the same name.
+	for (unsigned tries = 0; tries < 2 && syslog_connect(); tries++) {
+		if (send(syslog_fd, text, (size_t)length, MSG_NOSIGNAL) >= 0)
+			return true;
+		if (errno == EAGAIN)
+			return false;
+		syslog_close();
+	}
+	return false;
+}
+
+void postern_log_set_syslog(const char *path)
+{
+	pthread_mutex_lock(&ring_lock);
+	if (strcmp(path != NULL ? path : "", syslog_path) != 0) {
+		syslog_close();
+		snprintf(syslog_path, sizeof(syslog_path), "%s", path != NULL ? path : "");
+		if (path != NULL)
+			syslog_connect();
+	}
+	pthread_mutex_unlock(&ring_lock);
+}
+
 static void line_write(const struct postern_log_line *line)
 {
 	char stamp[32];
 	struct tm tm;
 	const time_t seconds = (time_t)(line->wall_us / 1000000);
 
+	if (syslog_path[0] != '\0' && syslog_write(line))
+		return;
 	pthread_once(&journal_once, journal_look);
 	if (to_journal) {
 		fprintf(stderr, "<%d>%s: %s\n", journal_priority[line->level], line->subsystem,

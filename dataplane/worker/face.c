@@ -36,6 +36,16 @@ unsigned postern_events_take(struct postern_dataplane *dp, struct postern_event 
 	return taken;
 }
 
+unsigned postern_workers(const struct postern_dataplane *dp)
+{
+	return dp->n_workers;
+}
+
+uint64_t postern_worker_turns(const struct postern_dataplane *dp, unsigned worker)
+{
+	return base_get(&dp->workers[worker]->counters.value[POSTERN_COUNTER_WORKER_LOOPS]);
+}
+
 void postern_counters_read(
 	const struct postern_dataplane *dp, uint64_t out[static POSTERN_COUNTER_COUNT])
 {

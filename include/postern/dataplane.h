@@ -82,6 +82,10 @@ struct postern_event {
 unsigned postern_events_take(struct postern_dataplane *dp, struct postern_event *out, unsigned n);
 int postern_events_fd(const struct postern_dataplane *dp);
 
+unsigned postern_workers(const struct postern_dataplane *dp);
+// How often a worker's loop has turned; one that sleeps for want of packets turns every few ms.
+uint64_t postern_worker_turns(const struct postern_dataplane *dp, unsigned worker);
+
 // Sums over all workers.
 void postern_counters_read(
 	const struct postern_dataplane *dp, uint64_t out[static POSTERN_COUNTER_COUNT]);

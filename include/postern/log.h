@@ -34,6 +34,14 @@ void postern_log(enum postern_log_level level, const char *subsystem, const char
 void postern_log_va(
 	enum postern_log_level level, const char *subsystem, const char *format, va_list args);
 
+// Where the system's logger listens.
+#define POSTERN_SYSLOG "/dev/log"
+
+// From now on lines go to the logger at this socket, in the facility "daemon"; NULL: to standard
+// error. Lines that the logger does not take, because it is gone or does not keep up, go to standard
+// error: nobody waits for it. Thread-safe.
+void postern_log_set_syslog(const char *path);
+
 // The lowest urgency that is still written; lines below it are not formatted. Thread-safe.
 void postern_log_set_level(enum postern_log_level level);
 enum postern_log_level postern_log_get_level(void);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Starting, refusing to start, announcing, stopping."""
 
+import copy
 import pathlib
 import shutil
 import signal
@@ -12,7 +13,7 @@ import tempfile
 import pytest
 
 from conftest import quick
-from lab import netns
+from lab import config, netns
 from lab import topology as t
 from lab.postern import Postern
 from lab.process import wait_until
@@ -199,6 +200,18 @@ def test_same_choice_after_a_restart(lab, start, dial):
         assert p.stop() == 0
     assert found[0] == found[1]
     assert len(set(found[0])) > 1
+
+
+def test_a_reload_on_trial_does_not_outlive_a_restart(lab, start):
+    p = start(quick())
+    changed = copy.deepcopy(p.config)
+    changed["services"].append(config.service("more", 7080, "streams"))
+    p.write(changed)
+    p.call("config.reload", confirm=300_000)
+    assert p.stop() == 0
+    p.start()
+    assert "more" in {s["name"] for s in p.all("service.list")}
+    assert not any("confirm" in r["what"] for r in p.call("status.show")["reasons"])
 
 
 def test_addresses_are_announced_at_start(lab, start):

@@ -239,6 +239,7 @@ static struct postern_snapshot snapshot = {
 };
 static void (*reload_done)(
 	void *user, int status, uint64_t epoch, const struct config_errors *errors);
+static uint32_t reload_ms;
 static void *reload_user;
 
 static const struct config *get_config(void *daemon)
@@ -253,11 +254,12 @@ static const struct postern_snapshot *get_snapshot(void *daemon)
 	return &snapshot;
 }
 
-static void reload(void *daemon,
+static void reload(void *daemon, uint32_t confirm_ms,
 	void (*done)(void *user, int status, uint64_t epoch, const struct config_errors *errors),
 	void *user)
 {
 	(void)daemon;
+	reload_ms = confirm_ms;
 	reload_done = done;
 	reload_user = user;
 }
@@ -610,6 +612,7 @@ static void test_reload(void **state)
 	(void)state;
 	client_send(&c, "{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"config.reload\"}\n");
 	expect_alive(&c);
+	assert_int_equal(reload_ms, 0);
 	reload_done(reload_user, 0, 8, NULL);
 	json_t *answer = client_answer(&c);
 	assert_int_equal(json_integer_value(json_object_get(result_of(answer), "epoch")), 8);
@@ -619,8 +622,10 @@ static void test_reload(void **state)
 	assert_int_equal(
 		json_integer_value(json_object_get(json_array_get(warnings, 0), "line")), 9);
 	json_decref(answer);
-	client_send(&c, "{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"config.reload\"}\n");
+	client_send(&c, "{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"config.reload\",\"params\":{"
+			"\"confirm\":5000}}\n");
 	expect_alive(&c);
+	assert_int_equal(reload_ms, 5000);
 	reload_done(reload_user, -EINVAL, 0, &errors);
 	answer = expect_error(&c, RPC_REFUSED, false);
 	assert_int_equal(
