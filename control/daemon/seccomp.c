@@ -10,7 +10,6 @@
 #include <seccomp.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -58,6 +57,7 @@ static const int allowed[] = {
 	SCMP_SYS(dup3),
 	SCMP_SYS(fcntl),
 	SCMP_SYS(lseek),
+	SCMP_SYS(ioctl), // drivers have many requests
 	SCMP_SYS(pipe),
 	SCMP_SYS(pipe2),
 	// the control socket, probes, memif, the service manager, the logger
@@ -77,7 +77,6 @@ static const int allowed[] = {
 	SCMP_SYS(sendmsg),
 	SCMP_SYS(sendmmsg),
 	SCMP_SYS(shutdown),
-	SCMP_SYS(socketpair),
 	// files: the configuration, certificates, the database
 	SCMP_SYS(open),
 	SCMP_SYS(openat),
@@ -95,24 +94,19 @@ static const int allowed[] = {
 	SCMP_SYS(getdents64),
 	SCMP_SYS(readlink),
 	SCMP_SYS(readlinkat),
-	SCMP_SYS(mkdir),
 	SCMP_SYS(rename),
 	SCMP_SYS(renameat),
 	SCMP_SYS(renameat2),
 	SCMP_SYS(unlink),
 	SCMP_SYS(unlinkat),
-	SCMP_SYS(rmdir),
 	SCMP_SYS(chmod),
 	SCMP_SYS(fchmod),
 	SCMP_SYS(fchown),
-	SCMP_SYS(umask),
 	SCMP_SYS(fsync),
 	SCMP_SYS(fdatasync),
 	SCMP_SYS(ftruncate),
 	SCMP_SYS(fallocate),
 	SCMP_SYS(fadvise64),
-	SCMP_SYS(flock),
-	SCMP_SYS(utimensat),
 	SCMP_SYS(setxattr), // the access list of the control socket
 	SCMP_SYS(getxattr),
 	SCMP_SYS(removexattr),
@@ -160,47 +154,50 @@ static const int allowed[] = {
 	SCMP_SYS(exit_group),
 };
 
-// Address families that sockets are opened of; raw packets were asked for before.
-static const int families[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
+// Calls that are allowed if one argument is right. The kernel may look at half of it only (an int)
+// while the whole is compared here: that refuses too much, never too little.
+struct checked {
+	int call;
+	unsigned argument;
+	enum scmp_compare how;
+	scmp_datum_t a, b;
+};
+
+#define IS(n)           SCMP_CMP_EQ, (n), 0
+#define MASKED(mask, n) SCMP_CMP_MASKED_EQ, (mask), (n)
+
+static const struct checked checked[] = {
+	// Raw packets were asked for before.
+	{SCMP_SYS(socket), 0, IS(AF_UNIX)},
+	{SCMP_SYS(socket), 0, IS(AF_INET)},
+	{SCMP_SYS(socket), 0, IS(AF_INET6)},
+	{SCMP_SYS(socket), 0, IS(AF_NETLINK)},
+	// Code is mapped from files (a library that libc loads when it is first needed), and never
+	// written: no mapping is writable and executable, and none becomes executable.
+	{SCMP_SYS(mmap), 2, MASKED(PROT_WRITE | PROT_EXEC, 0)},
+	{SCMP_SYS(mmap), 2, MASKED(PROT_WRITE | PROT_EXEC, PROT_WRITE)},
+	{SCMP_SYS(mmap), 2, MASKED(PROT_WRITE | PROT_EXEC, PROT_EXEC)},
+	{SCMP_SYS(mprotect), 2, MASKED(PROT_EXEC, 0)},
+	{SCMP_SYS(prctl), 0, IS(PR_SET_NAME)},
+	// Limits are read and not set: there is no new one.
+	{SCMP_SYS(prlimit64), 2, IS(0)},
+};
+
+static int add_one(scmp_filter_ctx filter, const struct checked *c)
+{
+	const struct scmp_arg_cmp compare = {c->argument, c->how, c->a, c->b};
+
+	return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, c->call, 1, &compare);
+}
 
 static int add_checked(scmp_filter_ctx filter)
 {
-	int rc = 0;
+	// Signals go to ourselves alone: abort() and the end of threads.
+	const struct checked ourselves = {SCMP_SYS(tgkill), 0, IS((scmp_datum_t)getpid())};
+	int rc = add_one(filter, &ourselves);
 
-	for (size_t i = 0; rc == 0 && i < sizeof(families) / sizeof(families[0]); i++)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-			SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
-	// Code is mapped from files (a library that libc loads when it is first needed), and never
-	// written: no mapping is writable and executable, and none becomes executable.
-	const scmp_datum_t both = PROT_WRITE | PROT_EXEC;
-
-	if (rc == 0)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-			SCMP_A2(SCMP_CMP_MASKED_EQ, both, 0));
-	if (rc == 0)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-			SCMP_A2(SCMP_CMP_MASKED_EQ, both, PROT_WRITE));
-	if (rc == 0)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-			SCMP_A2(SCMP_CMP_MASKED_EQ, both, PROT_EXEC));
-	if (rc == 0)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
-			SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	// Drivers have many requests; the one that types into somebody's terminal is not of them.
-	if (rc == 0)
-		rc = seccomp_rule_add(
-			filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_NE, TIOCSTI));
-	if (rc == 0)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
-			SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
-	// Signals to ourselves alone: abort() and the end of threads.
-	if (rc == 0)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-			SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
-	// Limits are read, of ourselves, and not set.
-	if (rc == 0)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2,
-			SCMP_A0(SCMP_CMP_EQ, 0), SCMP_A2(SCMP_CMP_EQ, 0));
+	for (size_t i = 0; rc == 0 && i < sizeof(checked) / sizeof(checked[0]); i++)
+		rc = add_one(filter, &checked[i]);
 	return rc;
 }
 
