@@ -5,7 +5,6 @@
 
 #include "control/pool/private.h"
 #include "control/pool/probe.h"
-#include "tests/unit/pool_fake.h"
 
 // cmocka.h needs the four before it.
 // clang-format off
@@ -16,102 +15,11 @@
 #include <cmocka.h>
 // clang-format on
 
+#include "tests/unit/pool_rig.h"
+
 #include <event2/event.h>
 
 #include <stdlib.h>
-
-#define POOLS   3
-#define MEMBERS 4
-
-struct file {
-	struct config config;
-	struct config_pool pools[POOLS];
-	struct config_member members[POOLS][MEMBERS];
-};
-
-static struct event_base *base;
-static struct pool_set *set;
-static unsigned changes;
-static const struct pool_member *last_changed;
-static char why[256];
-
-static struct postern_endpoint endpoint(uint32_t host, uint16_t port)
-{
-	return (struct postern_endpoint){
-		postern_addr_from_v4(__builtin_bswap32(0x0a000000 + host)), port};
-}
-
-// Adds a pool with members m0, m1, ... at 10.0.<pool>.<member>.
-static struct config_pool *add_pool(struct file *f, const char *name, unsigned n_members)
-{
-	static char *const names[MEMBERS] = {"m0", "m1", "m2", "m3"};
-	size_t at = f->config.pools.count++;
-	for (unsigned i = 0; i < n_members; i++)
-		f->members[at][i] = (struct config_member){.name = names[i],
-			.address = endpoint((uint32_t)at * 256 + i, 5061),
-			.weight = 1};
-	f->pools[at] = (struct config_pool){.name = (char *)name,
-		.members = {f->members[at], n_members},
-		.probe = {.kind = CONFIG_PROBE_TCP,
-			.interval_ms = 500,
-			.timeout_ms = 400,
-			.rise = 2,
-			.fall = 3,
-			.jitter_percent = 10},
-		.observe_fall = 3,
-		.on_down = CONFIG_ON_DOWN_RESET};
-	f->config.pools.items = f->pools;
-	return &f->pools[at];
-}
-
-static void apply(const struct file *f)
-{
-	int status = pool_set_apply(set, &f->config, why, sizeof(why));
-	if (status != 0)
-		fail_msg("apply: %d: %s", status, why);
-}
-
-static struct pool_member *member(const char *pool, const char *name)
-{
-	const struct pool *p = pool_set_find(set, pool);
-	assert_non_null(p);
-	struct pool_member *m = pool_member_find(p, name);
-	assert_non_null(m);
-	return m;
-}
-
-static void probed(struct pool_member *m, bool ok)
-{
-	pool_member_probed(
-		pool_seat_of(m), ok, 3, ok ? "accepted in 3 ms" : "no answer within 400 ms");
-}
-
-static void changed(void *user, const struct pool_member *m)
-{
-	(void)user;
-	assert_true(fake.words[m->id] == pool_member_word(m) || set->dp == NULL);
-	changes++;
-	last_changed = m;
-}
-
-static int setup(void **state)
-{
-	(void)state;
-	fake_reset();
-	base = event_base_new();
-	set = pool_set_new(base, &(struct pool_callbacks){.changed = changed});
-	changes = 0;
-	last_changed = NULL;
-	return base != NULL && set != NULL ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	pool_set_free(set);
-	event_base_free(base);
-	return 0;
-}
 
 static struct pool_member *one_pool(struct file *f, unsigned n_members)
 {
@@ -464,10 +372,10 @@ static void test_words(void **state)
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct config_pool config = {.on_down = CONFIG_ON_DOWN_RESET};
-		struct pool pool = {.config = &config};
-		struct pool_seat seat = {
-			.member = {
-				.pool = &pool, .admin = rows[i].admin, .health = rows[i].health}};
+		struct pool_group group = {.pool = {.config = &config}};
+		struct pool_seat seat = {.member = {.pool = &group.pool,
+						 .admin = rows[i].admin,
+						 .health = rows[i].health}};
 		assert_int_equal(pool_member_word(&seat.member), rows[i].reset);
 		config.on_down = CONFIG_ON_DOWN_KEEP;
 		assert_int_equal(pool_member_word(&seat.member), rows[i].keep);
@@ -498,11 +406,6 @@ static void test_admin(void **state)
 	assert_int_equal(fake.words[m->id], POSTERN_MEMBER_TAKES_NEW);
 }
 
-static int pending(void)
-{
-	return event_base_get_num_events(base, EVENT_BASE_COUNT_ADDED);
-}
-
 static void test_maint_is_not_probed(void **state)
 {
 	(void)state;
@@ -526,11 +429,6 @@ static void test_weight_zero_takes_no_sessions(void **state)
 	assert_non_null(strstr(fake_log, "2 of 3 members take sessions"));
 	pool_member_set_admin(set, member("edges", "m2"), POOL_ADMIN_DRAIN);
 	assert_non_null(strstr(fake_log, "1 of 3 members takes sessions"));
-}
-
-static void turn(void)
-{
-	event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 }
 
 static void test_observed(void **state)
@@ -726,139 +624,6 @@ static void test_bad_tls_files_change_nothing(void **state)
 	assert_ptr_equal(pool_set_at(set, 0), before);
 }
 
-// The time that slow start has taken so far is set back, and the step comes at once.
-static void let_pass(struct pool_member *m, uint32_t ms)
-{
-	pool_seat_of(m)->warm_us = pool_now_us() - (uint64_t)ms * 1000;
-	event_active(set->warmer, EV_TIMEOUT, 0);
-	turn();
-}
-
-static void down(struct pool_member *m)
-{
-	for (int i = 0; i < 3; i++)
-		probed(m, false);
-	assert_int_equal(m->health, POOL_HEALTH_DOWN);
-}
-
-static void up(struct pool_member *m)
-{
-	for (int i = 0; i < 2; i++)
-		probed(m, true);
-	assert_int_equal(m->health, POOL_HEALTH_UP);
-}
-
-// No probes of their own come in between.
-static struct pool_member *warm_pool(struct file *f, unsigned n_members)
-{
-	add_pool(f, "edges", n_members)->slow_start_ms = 100 * 1000;
-	for (unsigned i = 0; i < n_members; i++)
-		f->members[0][i].probe = (struct config_probe){
-			.kind = CONFIG_PROBE_NONE, .rise = 2, .fall = 3, .line = 1};
-	apply(f);
-	pool_set_attach(set, &fake);
-	return member("edges", "m0");
-}
-
-static void assert_withheld(const struct pool_member *m, uint32_t low, uint32_t high)
-{
-	uint32_t word = fake.words[m->id];
-	assert_true(word & POSTERN_MEMBER_TAKES_NEW);
-	assert_false(word & POSTERN_MEMBER_RESET);
-	assert_in_range(POSTERN_MEMBER_SHARE_WITHHELD(word), low, high);
-}
-
-// The bounds leave a slow machine some seconds.
-static void test_slow_start(void **state)
-{
-	(void)state;
-	struct file f = {0};
-	struct pool_member *m = warm_pool(&f, 2);
-	up(m);
-	assert_withheld(m, 0, 0); // it was never down
-	int before = pending();
-	down(m);
-	up(m);
-	assert_withheld(m, 255, 255);
-	assert_int_equal(pending(), before + 1); // the step
-	let_pass(m, 25 * 1000);
-	assert_withheld(m, 170, 191);
-	let_pass(m, 75 * 1000);
-	assert_withheld(m, 40, 63);
-	let_pass(m, 100 * 1000);
-	assert_withheld(m, 0, 0);
-	assert_int_equal(pending(), before);
-	assert_withheld(member("edges", "m1"), 0, 0);
-}
-
-// Whoever is alone has nobody to leave a share to.
-static void test_slow_start_of_the_last(void **state)
-{
-	(void)state;
-	struct file f = {0};
-	struct pool_member *m0 = warm_pool(&f, 2), *m1 = member("edges", "m1");
-	down(m0);
-	up(m0);
-	assert_withheld(m0, 200, 255);
-	down(m1);
-	assert_withheld(m0, 0, 0);
-	up(m1);
-	assert_withheld(m0, 200, 255);
-	pool_member_set_admin(set, m1, POOL_ADMIN_DRAIN);
-	assert_withheld(m0, 0, 0);
-	pool_member_set_admin(set, m1, POOL_ADMIN_READY);
-	assert_withheld(m0, 200, 255);
-	down(m0);
-	assert_int_equal(fake.words[m0->id], POSTERN_MEMBER_RESET);
-	assert_withheld(m1, 0, 0);
-}
-
-static void test_slow_start_is_switched_off(void **state)
-{
-	(void)state;
-	struct file f = {0};
-	struct pool_member *m = warm_pool(&f, 2);
-	down(m);
-	up(m);
-	assert_withheld(m, 255, 255);
-	struct file g = f;
-	g.config.pools.items = g.pools;
-	g.pools[0].members.items = g.members[0];
-	g.pools[0].slow_start_ms = 0;
-	apply(&g);
-	event_active(set->warmer, EV_TIMEOUT, 0);
-	turn();
-	assert_withheld(m, 0, 0);
-	// What is removed warms no more.
-	down(m);
-	apply(&f);
-	up(m);
-	g.config.pools.count = 0;
-	apply(&g);
-	event_active(set->warmer, EV_TIMEOUT, 0);
-	turn();
-	assert_int_equal(fake.words[0], POSTERN_MEMBER_RESET);
-}
-
-// Where all are tried when none is up, those that take sessions after all are not reset.
-static void test_try_all(void **state)
-{
-	(void)state;
-	struct file f = {0};
-	add_pool(&f, "edges", 2)->all_down = CONFIG_ALL_DOWN_TRY_ALL;
-	apply(&f);
-	pool_set_attach(set, &fake);
-	struct pool_member *m0 = member("edges", "m0"), *m1 = member("edges", "m1");
-	down(m0);
-	assert_int_equal(fake.words[m0->id], POSTERN_MEMBER_RESET);
-	down(m1);
-	assert_int_equal(fake.words[m0->id], 0);
-	assert_int_equal(fake.words[m1->id], 0);
-	up(m1);
-	assert_int_equal(fake.words[m0->id], POSTERN_MEMBER_RESET);
-	assert_int_equal(fake.words[m1->id], POSTERN_MEMBER_TAKES_NEW);
-}
-
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -891,10 +656,6 @@ int main(void)
 		TEST(test_new_settings_keep_health),
 		TEST(test_attach_writes_all_words),
 		TEST(test_bad_tls_files_change_nothing),
-		TEST(test_slow_start),
-		TEST(test_slow_start_of_the_last),
-		TEST(test_slow_start_is_switched_off),
-		TEST(test_try_all),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
