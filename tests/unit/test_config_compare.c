@@ -116,7 +116,8 @@ static const struct {
 		"pool more|added||-|{name: more, members: [{name: x, address: "
 		"\"10.0.0.11:7000\"}]}|reload\n"
 		"service bytes|added||-|{name: bytes, listen: [\"192.0.2.20:7000\"], mode: "
-		"forward, pool: more}|reload\n"},
+		"forward, pool: more, translate: source, affinity: tuple, timeouts: "
+		"{idle: 30m}}|reload\n"},
 	{"an interface",
 		"interfaces:\n"
 		"  - {name: out, device: net_null0, addresses: [192.0.2.1/24, 192.0.3.1/24]}\n"
