@@ -40,9 +40,12 @@ static void drop(struct steer *s, struct ip_packet *p, enum postern_counter reas
 static unsigned read_v4(const void *l3, unsigned length, struct ip_tuple *t)
 {
 	const struct rte_ipv4_hdr *h = l3;
+
+	if (length < sizeof(*h) + QUOTED_LEAST)
+		return 0;
 	const unsigned header = (h->version_ihl & 0xfu) * 4u;
 
-	if (length < sizeof(*h) + QUOTED_LEAST || h->version_ihl >> 4 != 4 || header < sizeof(*h) ||
+	if (h->version_ihl >> 4 != 4 || header < sizeof(*h) ||
 		(h->fragment_offset & rte_cpu_to_be_16(RTE_IPV4_HDR_OFFSET_MASK)) != 0)
 		return 0;
 	t->src = postern_addr_from_v4(h->src_addr);
