@@ -109,6 +109,9 @@ static const int allowed[] = {
 	SCMP_SYS(fadvise64),
 	SCMP_SYS(setxattr), // the access list of the control socket
 	SCMP_SYS(getxattr),
+	SCMP_SYS(lsetxattr),
+	SCMP_SYS(lgetxattr),
+	SCMP_SYS(lremovexattr),
 	SCMP_SYS(removexattr),
 	// memory
 	SCMP_SYS(brk),

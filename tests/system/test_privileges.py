@@ -98,10 +98,12 @@ def test_it_works_with_what_is_left(lab, start, state, dial, call):
     again["name"] = "again"
     changed["pools"].append(again)
     changed["services"].append(config.service("again", 5062, "again"))
+    changed["postern"]["roles"] = {"view": ["mail"]}  # an access list for the socket
     p.write(changed)
     p.file.chmod(0o600)
     assert p.call("config.diff")["items"]
     p.reload()
+    assert "system.posix_acl_access" in os.listxattr(p.socket)
     p.wait_all_up()
     assert {m["why"] for m in p.all("member.list", pool="again")} != {"not probed yet"}
     assert dial(port=7090).member
