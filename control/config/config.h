@@ -128,8 +128,11 @@ struct config_roles {
 	CONFIG_LIST(char *) policy;
 };
 
+struct config_tree;
+
 struct config {
 	char *file;
+	struct config_tree *tree; // the file as it is written, for lines; NULL: forgotten
 	struct {
 		char *control_socket;
 		char *control_group;             // NULL: none, the socket is the owner's alone
@@ -172,8 +175,21 @@ int config_read(const char *file, struct config **out, struct config_errors *err
 void config_free(struct config *c);
 void config_errors_free(struct config_errors *errors);
 
-// Prints "FILE:LINE: FIELD: what is wrong; what would be right", a line a mistake.
+// Adds a mistake that was found outside of this folder. 0, or -ENOMEM.
+int config_errors_add(struct config_errors *errors, int line, const char *field,
+	const char *expected, const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+// "FILE:LINE: FIELD: what is wrong; what would be right", without what is not known. The caller
+// frees it; NULL when memory is refused.
+char *config_error_text(const char *file, const struct config_error *e);
+
+// Prints each mistake so, on a line of its own.
 void config_errors_print(FILE *to, const char *file, const struct config_errors *errors);
+
+// The line on which the file has the value at a path such as "pools[0].tls.key"; 0 if it has none
+// there, or has been forgotten. What was read of the file is kept for that until it is forgotten.
+int config_line(const struct config *c, const char *path);
+void config_forget_lines(struct config *c);
 
 // Writes the whole configuration, defaults included, as YAML that config_read() accepts.
 void config_show(FILE *to, const struct config *c);

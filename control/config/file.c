@@ -114,17 +114,15 @@ int config_read_text(const char *file, const char *folder, const char *text, siz
 	struct config **out, struct config_errors *errors)
 {
 	struct config_context ctx = {.errors = errors, .folder = folder};
-	struct config_tree tree = {0};
 	struct config *c = calloc(1, sizeof(*c));
 	*out = NULL;
-	if (!c || !(c->file = strdup(file)))
+	if (!c || !(c->file = strdup(file)) || !(c->tree = calloc(1, sizeof(*c->tree))))
 		ctx.failure = -ENOMEM;
 	else if (config_text_check(&ctx, text, length) == 0 &&
-		 config_tree_parse(&tree, &ctx, text, length) == 0)
-		read_tree(&ctx, &tree, c);
+		 config_tree_parse(c->tree, &ctx, text, length) == 0)
+		read_tree(&ctx, c->tree, c);
 	ctx.tree = NULL;
 	int rc = config_context_finish(&ctx);
-	config_tree_free(&tree);
 	if (rc)
 		config_free(c);
 	else

@@ -144,6 +144,7 @@ void config_free(struct config *c)
 	if (!c)
 		return;
 	schema_object_clear(&config_schema, c);
+	config_forget_lines(c);
 	free(c->file);
 	free(c);
 }

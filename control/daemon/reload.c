@@ -27,9 +27,10 @@ struct reload {
 static void errors_log(const char *file, const struct config_errors *errors)
 {
 	for (size_t i = 0; i < errors->list.count; i++) {
-		const struct config_error *e = &errors->list.items[i];
+		char *text = config_error_text(file, &errors->list.items[i]);
 
-		LOG(ERROR, "%s:%d: %s; %s", file, e->line, e->what, e->expected);
+		LOG(ERROR, "%s", text != NULL ? text : "out of memory");
+		free(text);
 	}
 }
 
@@ -129,6 +130,7 @@ static int adopt(struct daemon *d, struct config *next, char *why, size_t size, 
 	}
 	config_free(d->config);
 	d->config = next;
+	config_forget_lines(next);
 	rpc_server_take_roles(d->rpc, roles);
 	state_sweep(d);
 	postern_log_set_level((enum postern_log_level)next->postern.log_level);
@@ -144,13 +146,20 @@ static int read_next(struct daemon *d, struct config **next, struct config_error
 	if (config_needs_restart(d->config, *next, errors) == 0)
 		return 0;
 	config_free(*next);
-	return -EINVAL;
+	return -ENOTSUP;
 }
 
 static void refuse(struct reload *r, int status, const struct config_errors *errors)
 {
-	LOG(ERROR, "configuration %s was not adopted; the one before stays in force",
-		r->daemon->file);
+	if (status == -ENOTSUP)
+		LOG(ERROR,
+			"configuration %s was not adopted: %zu change%s a restart; nothing was "
+			"changed",
+			r->daemon->file, errors->list.count,
+			errors->list.count == 1 ? " needs" : "s need");
+	else
+		LOG(ERROR, "configuration %s was not adopted; the one before stays in force",
+			r->daemon->file);
 	errors_log(r->daemon->file, errors);
 	r->done(r->user, status, 0, errors);
 	reload_free(r);

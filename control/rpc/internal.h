@@ -263,8 +263,8 @@ void rpc_change_members(struct rpc_call *call, struct rpc_context *context, cons
 const struct config_service *rpc_find_service(
 	struct rpc_call *call, struct rpc_context *context, const char *name);
 
-// methods_config.c: mistakes in a file as error data; NULL if there are none.
-json_t *rpc_config_mistakes(const struct config_errors *errors);
+// methods_config.c: mistakes in a file as error data, which names the file; NULL if there are none.
+json_t *rpc_config_mistakes(const char *file, const struct config_errors *errors);
 
 // methods_pool.c: the settings of a probe.
 json_t *rpc_probe_object(const struct config_probe *p);

@@ -16,7 +16,7 @@
 // Larger files are none of ours; reading them would hold up probes.
 #define FILE_MAX (16 * 1024 * 1024)
 
-json_t *rpc_config_mistakes(const struct config_errors *errors)
+json_t *rpc_config_mistakes(const char *file, const struct config_errors *errors)
 {
 	json_t *data = NULL;
 
@@ -26,6 +26,8 @@ json_t *rpc_config_mistakes(const struct config_errors *errors)
 		data = rpc_mistake(data, e->field ? e->field : "", e->line,
 			e->what ? e->what : "wrong", e->expected);
 	}
+	if (data)
+		json_object_set_new(data, "file", rpc_text(file));
 	return data;
 }
 
@@ -90,7 +92,7 @@ static json_t *restart_list(const struct config *now, const struct config *next)
 	json_t *data = NULL;
 
 	if (config_needs_restart(now, next, &errors) > 0)
-		data = rpc_config_mistakes(&errors);
+		data = rpc_config_mistakes(next->file, &errors);
 	config_errors_free(&errors);
 	json_t *list = data ? json_incref(json_object_get(data, "errors")) : json_array();
 	json_decref(data);
@@ -109,8 +111,9 @@ static void config_check(struct rpc_call *call, const json_t *params, void *user
 	if (named && !may_check(call, file, true))
 		return;
 	if (config_read(file, &next, &errors) != 0)
-		rpc_fail(call, RPC_REFUSED, rpc_config_mistakes(&errors), "%.256s: %zu mistake%s",
-			file, count(&errors), count(&errors) == 1 ? "" : "s");
+		rpc_fail(call, RPC_REFUSED, rpc_config_mistakes(file, &errors),
+			"%.256s: %zu mistake%s", file, count(&errors),
+			count(&errors) == 1 ? "" : "s");
 	else
 		rpc_reply(call, json_pack("{s:o, s:o, s:o, s:o, s:o}", "file", rpc_text(file),
 					"interfaces", rpc_uint(next->interfaces.count), "pools",
@@ -133,8 +136,12 @@ static void reload_failed(const struct reload *r, int status, const struct confi
 
 	if (status == -EBUSY)
 		rpc_fail(r->call, RPC_BUSY, NULL, "another reload is under way; try again");
+	else if (status == -ENOTSUP)
+		rpc_fail(r->call, RPC_REFUSED, rpc_config_mistakes(file, errors),
+			"%.256s: %zu change%s a restart; nothing was changed", file, count(errors),
+			count(errors) == 1 ? " needs" : "s need");
 	else if (count(errors) > 0)
-		rpc_fail(r->call, RPC_REFUSED, rpc_config_mistakes(errors),
+		rpc_fail(r->call, RPC_REFUSED, rpc_config_mistakes(file, errors),
 			"%.256s: %zu mistake%s; postern goes on with what it had", file,
 			count(errors), count(errors) == 1 ? "" : "s");
 	else
@@ -149,15 +156,9 @@ static void reloaded(void *user, int status, uint64_t epoch, const struct config
 	if (status < 0) {
 		reload_failed(r, status, errors);
 	} else {
-		// What a reload could not reach is told, not half done.
-		json_t *data = rpc_config_mistakes(errors);
-		json_t *list = data ? json_incref(json_object_get(data, "errors")) : json_array();
-
-		json_decref(data);
 		rpc_audit_change(r->call, NULL, json_pack("{s:o}", "epoch", rpc_uint(epoch)));
-		rpc_reply(r->call, json_pack("{s:o, s:o, s:o}", "epoch", rpc_uint(epoch), "took-ms",
-					   rpc_uint((rpc_monotonic_us() - r->begun_us) / 1000),
-					   "needs-restart", list));
+		rpc_reply(r->call, json_pack("{s:o, s:o}", "epoch", rpc_uint(epoch), "took-ms",
+					   rpc_uint((rpc_monotonic_us() - r->begun_us) / 1000)));
 	}
 	free(r);
 }

@@ -96,6 +96,7 @@ void rpc_server_add(
 // Ends a call. The result is stolen; so is `data`, which may be NULL. Data of errors has one shape,
 // all mistakes at once, with null for what does not apply:
 //     {"errors": [{"field": "…", "line": 7, "what": "what is wrong", "expected": "what is right"}]}
+// Those in a file have its path beside them, as "file".
 void rpc_reply(struct rpc_call *call, json_t *result);
 void rpc_fail(struct rpc_call *call, int code, json_t *data, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
@@ -121,7 +122,8 @@ struct rpc_context {
 	const struct postern_snapshot *(*snapshot)(void *daemon);
 
 	// Reads the file again and adopts it. `done` is called once, at once or when all workers
-	// have adopted it: status 0, or a negative errno with the mistakes found.
+	// have adopted it: status 0, or a negative errno with the mistakes found; -ENOTSUP with
+	// the changes that need a restart.
 	void (*reload)(void *daemon,
 		void (*done)(
 			void *user, int status, uint64_t epoch, const struct config_errors *errors),

@@ -487,6 +487,44 @@ static void test_needs_restart(void **state)
 	config_free(now);
 }
 
+static void restart_line(const char *start, const char *interface, const char *field, int line)
+{
+	struct config *now = read_skeleton("\n\n\n", PLAIN);
+	struct config *next = read_skeleton(start, interface);
+	struct config_errors errors = {0};
+	int found = -1;
+	config_needs_restart(now, next, &errors);
+	for (size_t i = 0; i < errors.list.count; i++)
+		if (strcmp(errors.list.items[i].field, field) == 0)
+			found = errors.list.items[i].line;
+	assert_int_equal(found, line);
+	config_errors_free(&errors);
+	config_free(now);
+	config_free(next);
+}
+
+// The line is the value's own, and left out where the new file does not have the value.
+static void test_needs_restart_tells_lines(void **state)
+{
+	(void)state;
+	restart_line(
+		"dataplane:\n  buffers: 2048\n  sessions: 2048", PLAIN, "dataplane.sessions", 3);
+	restart_line("",
+		"device: net_null0, addresses: 192.0.2.1/24,\n    translate-from: 192.0.2.9",
+		"interfaces[0].translate-from", 4);
+	struct config *now = read_skeleton("dataplane: {sessions: 2048}", PLAIN);
+	struct config *next = read_skeleton("", PLAIN);
+	struct config_errors errors = {0};
+	assert_int_equal(config_needs_restart(now, next, &errors), 1);
+	char *text = config_error_text("a.yaml", &errors.list.items[0]);
+	assert_string_equal(text, "a.yaml: dataplane.sessions: changes from 2048 to 131072; "
+				  "restart postern to apply it");
+	free(text);
+	config_errors_free(&errors);
+	config_free(now);
+	config_free(next);
+}
+
 static void test_removed_interface_needs_restart(void **state)
 {
 	(void)state;
@@ -775,6 +813,7 @@ int main(void)
 		cmocka_unit_test(test_show_reads_back),
 		cmocka_unit_test(test_show_tells_defaults),
 		cmocka_unit_test(test_needs_restart),
+		cmocka_unit_test(test_needs_restart_tells_lines),
 		cmocka_unit_test(test_removed_interface_needs_restart),
 		cmocka_unit_test(test_mistakes_are_bounded),
 		cmocka_unit_test(test_print),

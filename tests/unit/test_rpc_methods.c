@@ -584,6 +584,16 @@ static void test_reload(void **state)
 	answer = expect_error(&c, RPC_REFUSED, false);
 	assert_int_equal(
 		json_integer_value(json_object_get(mistake(answer, "pools[0]"), "line")), 7);
+	const json_t *error = json_object_get(answer, "error");
+	assert_non_null(json_object_get(json_object_get(error, "data"), "file"));
+	json_decref(answer);
+	client_send(&c, "{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"config.reload\"}\n");
+	expect_alive(&c);
+	reload_done(reload_user, -ENOTSUP, 0, &errors);
+	answer = expect_error(&c, RPC_REFUSED, false);
+	assert_non_null(strstr(
+		json_string_value(json_object_get(json_object_get(answer, "error"), "message")),
+		"1 change needs a restart; nothing was changed"));
 	json_decref(answer);
 	client_send(&c, "{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"config.reload\"}\n");
 	expect_alive(&c);
