@@ -87,6 +87,17 @@ int steer_session_read(
 	return 0;
 }
 
+// The two change one after the other; more that end than there are would come out as a huge number.
+static void add_sessions(
+	const uint32_t *all, const uint32_t *ending, uint32_t *all_sum, uint32_t *ending_sum)
+{
+	const uint32_t over = __atomic_load_n(ending, __ATOMIC_RELAXED);
+	const uint32_t n = __atomic_load_n(all, __ATOMIC_RELAXED);
+
+	*all_sum += n;
+	*ending_sum += over < n ? over : n;
+}
+
 void steer_member_stats_add(
 	const struct steer *s, uint16_t member, struct postern_member_stats *sum)
 {
@@ -98,7 +109,7 @@ void steer_member_stats_add(
 	sum->silent += base_get(&m->silent);
 	sum->bytes_in += base_get(&m->bytes_in);
 	sum->bytes_out += base_get(&m->bytes_out);
-	sum->sessions += __atomic_load_n(&m->sessions, __ATOMIC_RELAXED);
+	add_sessions(&m->sessions, &m->ending, &sum->sessions, &sum->ending);
 }
 
 void steer_listen_stats_add(
@@ -110,5 +121,5 @@ void steer_listen_stats_add(
 	sum->refused += base_get(&l->refused);
 	sum->bytes_in += base_get(&l->bytes_in);
 	sum->bytes_out += base_get(&l->bytes_out);
-	sum->sessions += __atomic_load_n(&l->sessions, __ATOMIC_RELAXED);
+	add_sessions(&l->sessions, &l->ending, &sum->sessions, &sum->ending);
 }
