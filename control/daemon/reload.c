@@ -131,6 +131,7 @@ static int adopt(struct daemon *d, struct config *next, char *why, size_t size, 
 	config_free(d->config);
 	d->config = next;
 	config_forget_lines(next);
+	alarm_set_refused(d->alarms, 0, false);
 	rpc_server_take_roles(d->rpc, roles);
 	state_sweep(d);
 	postern_log_set_level((enum postern_log_level)next->postern.log_level);
@@ -161,6 +162,7 @@ static void refuse(struct reload *r, int status, const struct config_errors *err
 		LOG(ERROR, "configuration %s was not adopted; the one before stays in force",
 			r->daemon->file);
 	errors_log(r->daemon->file, errors);
+	alarm_set_refused(r->daemon->alarms, errors->list.count, status == -ENOTSUP);
 	r->done(r->user, status, 0, errors);
 	reload_free(r);
 }

@@ -54,13 +54,14 @@ static uint64_t since(const struct pool_member *m)
 
 static json_t *member_object(const struct pool_member *m, const struct postern_member_stats *stats)
 {
-	return json_pack("{s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
-		rpc_textf("%s/%s", m->pool->name, m->name), "address", rpc_endpoint(&m->at),
+	return json_pack("{s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"name", rpc_textf("%s/%s", m->pool->name, m->name), "address", rpc_endpoint(&m->at),
 		"health", pool_health_name(m->health), "admin", pool_admin_name(m->admin), "weight",
 		rpc_uint(m->weight), "since-ms", rpc_uint(since(m)), "sessions",
-		rpc_uint(stats->sessions), "opened", rpc_uint(stats->opened), "refused",
-		rpc_uint(stats->refused), "bytes-in", rpc_uint(stats->bytes_in), "bytes-out",
-		rpc_uint(stats->bytes_out), "why", rpc_text(m->why));
+		rpc_uint(stats->sessions - stats->ending), "ending", rpc_uint(stats->ending),
+		"opened", rpc_uint(stats->opened), "refused", rpc_uint(stats->refused), "bytes-in",
+		rpc_uint(stats->bytes_in), "bytes-out", rpc_uint(stats->bytes_out), "why",
+		rpc_text(m->why));
 }
 
 json_t *rpc_member_row(const struct rpc_context *context, const struct pool_member *m)
@@ -75,9 +76,10 @@ static json_t *member_details(const struct pool_member *m, const struct postern_
 {
 	return json_pack("{s:b, s:o, s:o, s:o, s:o, s:{s:o, s:o, s:o}}", "takes-new",
 		rpc_member_takes_new(m), "fqdn", m->fqdn ? rpc_text(m->fqdn) : json_null(),
-		"established", rpc_uint(stats->established), "silent", rpc_uint(stats->silent),
-		"probe", rpc_probe_object(m->settings), "probes", "ok", rpc_uint(m->probes_ok),
-		"failed", rpc_uint(m->probes_failed), "last-ms", rpc_uint(m->last_probe_ms));
+		"established-since-start", rpc_uint(stats->established), "silent",
+		rpc_uint(stats->silent), "probe", rpc_probe_object(m->settings), "probes", "ok",
+		rpc_uint(m->probes_ok), "failed", rpc_uint(m->probes_failed), "last-ms",
+		rpc_uint(m->last_probe_ms));
 }
 
 static void reply_member(

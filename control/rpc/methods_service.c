@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // service: what postern answers on, and what has come there.
 
+#include "control/alarm/alarm.h"
 #include "control/config/config.h"
 #include "control/pool/pool.h"
 #include "control/rpc/internal.h"
@@ -52,9 +53,11 @@ static uint16_t service_id(const struct postern_snapshot *s, const char *name)
 	return POSTERN_ID_NONE;
 }
 
-static json_t *listen_object(const struct rpc_context *context, const struct postern_snapshot *s,
+static json_t *listen_object(const struct rpc_context *context,
+	const struct config_service *service, const struct postern_snapshot *s,
 	const struct postern_listen *l, struct postern_listen_stats *sum)
 {
+	const struct pool *pool = pool_set_find(context->pools, service->pool);
 	struct postern_listen_stats stats = {0};
 
 	postern_listen_read(context->dp, l->id, &stats);
@@ -63,13 +66,15 @@ static json_t *listen_object(const struct rpc_context *context, const struct pos
 	sum->bytes_in += stats.bytes_in;
 	sum->bytes_out += stats.bytes_out;
 	sum->sessions += stats.sessions;
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "address", rpc_endpoint(&l->at),
-		"interface",
+	sum->ending += stats.ending;
+	return json_pack("{s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "address",
+		rpc_endpoint(&l->at), "interface",
 		l->interface < s->n_interfaces ? rpc_text(s->interfaces[l->interface].name)
 					       : json_null(),
-		"sessions", rpc_uint(stats.sessions), "opened", rpc_uint(stats.opened), "refused",
-		rpc_uint(stats.refused), "bytes-in", rpc_uint(stats.bytes_in), "bytes-out",
-		rpc_uint(stats.bytes_out));
+		"taking", (int)alarm_taking(pool, &l->at.addr), "sessions",
+		rpc_uint(stats.sessions - stats.ending), "ending", rpc_uint(stats.ending), "opened",
+		rpc_uint(stats.opened), "refused", rpc_uint(stats.refused), "bytes-in",
+		rpc_uint(stats.bytes_in), "bytes-out", rpc_uint(stats.bytes_out));
 }
 
 static json_t *listen_list(const struct rpc_context *context, const struct config_service *service,
@@ -81,7 +86,8 @@ static json_t *listen_list(const struct rpc_context *context, const struct confi
 
 	for (uint16_t i = 0; s && id != POSTERN_ID_NONE && i < s->n_listens; i++)
 		if (s->listens[i].service == id)
-			json_array_append_new(list, listen_object(context, s, &s->listens[i], sum));
+			json_array_append_new(
+				list, listen_object(context, service, s, &s->listens[i], sum));
 	return list;
 }
 
@@ -96,12 +102,12 @@ static json_t *addresses(const struct config_service *service)
 
 static json_t *row(const struct config_service *service, const struct postern_listen_stats *sum)
 {
-	return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
+	return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
 		rpc_text(service->name), "mode", mode_name(service->mode), "pool",
 		rpc_text(service->pool), "listen", addresses(service), "sessions",
-		rpc_uint(sum->sessions), "opened", rpc_uint(sum->opened), "refused",
-		rpc_uint(sum->refused), "bytes-in", rpc_uint(sum->bytes_in), "bytes-out",
-		rpc_uint(sum->bytes_out));
+		rpc_uint(sum->sessions - sum->ending), "ending", rpc_uint(sum->ending), "opened",
+		rpc_uint(sum->opened), "refused", rpc_uint(sum->refused), "bytes-in",
+		rpc_uint(sum->bytes_in), "bytes-out", rpc_uint(sum->bytes_out));
 }
 
 static void service_list(struct rpc_call *call, const json_t *params, void *user)

@@ -40,14 +40,15 @@ void postern_member_read(
 	const struct postern_dataplane *dp, uint16_t id, struct postern_member_stats *out)
 {
 	(void)dp;
-	*out = (struct postern_member_stats){.sessions = id, .opened = UINT64_MAX};
+	*out = (struct postern_member_stats){.sessions = id, .ending = 1, .opened = UINT64_MAX};
 }
 
 void postern_listen_read(
 	const struct postern_dataplane *dp, uint16_t id, struct postern_listen_stats *out)
 {
 	(void)dp;
-	*out = (struct postern_listen_stats){.sessions = 10u * id, .opened = 100u * id};
+	*out = (struct postern_listen_stats){
+		.sessions = 10u * id, .ending = id, .opened = 100u * id};
 }
 
 void postern_counters_read(
@@ -202,8 +203,9 @@ static struct config_interface interfaces[] = {
 	{.name = (char[]){"outside"}, .device = (char[]){"net_null0"}},
 	{.name = (char[]){"inside"}, .device = (char[]){"net_null1"}},
 };
+static struct postern_endpoint listens[1];
 static struct config_service services[] = {
-	{.name = (char[]){"federation"}, .pool = (char[]){"edge"}},
+	{.name = (char[]){"federation"}, .pool = (char[]){"edge"}, .listen = {listens, 1}},
 };
 static struct config config = {
 	.file = (char[]){"/nowhere/postern.yaml"},
@@ -258,6 +260,9 @@ static int setup_methods(void **state)
 		.snapshot = get_snapshot,
 		.reload = reload,
 	};
+	postern_endpoint_parse("192.0.2.20:5061", &listens[0]);
+	for (unsigned i = 0; i < 3; i++)
+		snapshot_listens[i].at = listens[0];
 	rpc_methods_add(&context);
 	link_up[0] = link_up[1] = true;
 	walk_stuck = false;
@@ -318,7 +323,7 @@ static void test_status(void **state)
 	(void)state;
 	expect_verdict(&c, "ok", 0, NULL);
 	members[0].admin = POOL_ADMIN_DRAIN; // an operator's own wish is no trouble
-	expect_verdict(&c, "ok", 0, NULL);
+	expect_verdict(&c, "ok", 1, "edge/fe1 is drained since");
 	members[0].admin = POOL_ADMIN_MAINT;
 	expect_verdict(&c, "degraded", 1, "edge/fe1");
 	members[1].health = POOL_HEALTH_DOWN;
@@ -358,7 +363,10 @@ static void test_service_sums(void **state)
 
 	(void)state;
 	// Listens 1 and 2 are its own, 3 is not.
-	assert_int_equal(json_integer_value(json_object_get(result_of(answer), "sessions")), 30);
+	assert_int_equal(json_integer_value(json_object_get(result_of(answer), "sessions")), 27);
+	assert_int_equal(json_integer_value(json_object_get(result_of(answer), "ending")), 3);
+	const json_t *first = json_array_get(json_object_get(result_of(answer), "listens"), 0);
+	assert_int_equal(json_integer_value(json_object_get(first, "taking")), 3);
 	assert_int_equal(json_array_size(json_object_get(result_of(answer), "listens")), 2);
 	json_decref(answer);
 	client_free(&c);
@@ -715,8 +723,9 @@ static void test_node_set(void **state)
 	(void)state;
 	json_t *answer = ask(&c, "node.drain", "{\"node\":\"10.0.0.1\"}");
 	assert_string_equal(member(result_of(answer), "admin"), "drain");
-	// Ids 1 and 2, which is also how many sessions they have.
-	assert_int_equal(json_integer_value(json_object_get(result_of(answer), "sessions")), 3);
+	// Ids 1 and 2, which is also how many sessions they have; one of each is over.
+	assert_int_equal(json_integer_value(json_object_get(result_of(answer), "sessions")), 1);
+	assert_int_equal(json_integer_value(json_object_get(result_of(answer), "ending")), 2);
 	assert_int_equal(members[0].admin, POOL_ADMIN_DRAIN);
 	assert_int_equal(members[1].admin, POOL_ADMIN_DRAIN);
 	assert_int_equal(members[2].admin, POOL_ADMIN_READY);
