@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 LOG_SUBSYSTEM("daemon");
 
@@ -245,6 +246,7 @@ static int start(struct daemon *d, char *why, size_t size)
 	rc = start_alarms(d);
 	if (rc < 0)
 		return rc;
+	config_forget_lines(d->config);
 	rc = start_rpc(d, why, size);
 	return rc < 0 ? rc : state_started(d);
 }
@@ -295,10 +297,51 @@ static int run(struct daemon *d)
 
 static int check_done(const char *file, struct config *c)
 {
-	printf("%s: no mistakes; %zu interfaces, %zu pools, %zu services\n", file,
-		c->interfaces.count, c->pools.count, c->services.count);
+	printf("%s: no mistakes; %zu interface%s, %zu pool%s, %zu service%s\n", file,
+		c->interfaces.count, c->interfaces.count == 1 ? "" : "s", c->pools.count,
+		c->pools.count == 1 ? "" : "s", c->services.count,
+		c->services.count == 1 ? "" : "s");
 	config_free(c);
 	return EXIT_SUCCESS;
+}
+
+// Links stay as they are: what they lead to may be another file at the next reload.
+static char *absolute(const char *file)
+{
+	char *here = file[0] == '/' ? NULL : getcwd(NULL, 0);
+	char *path = NULL;
+
+	if (file[0] == '/')
+		return strdup(file);
+	if (here != NULL && asprintf(&path, "%s/%s", here, file) < 0)
+		path = NULL;
+	free(here);
+	return path;
+}
+
+static bool take_name(struct config *c, const char *file)
+{
+	free(c->file);
+	c->file = strdup(file);
+	return c->file != NULL;
+}
+
+// The file and those that it names. What is wrong is printed, all of it.
+static bool read_file(const char *file, struct config **out)
+{
+	struct config_errors errors = {0};
+	struct config_errors warnings = {0};
+	int rc = config_read(file, out, &errors);
+
+	if (rc == 0)
+		rc = pool_tls_check(*out, &errors, &warnings);
+	if (warnings.list.count > 0)
+		fprintf(stderr, "warning: this will do, and should not stay so:\n");
+	config_errors_print(stderr, file, &warnings);
+	config_errors_print(stderr, file, &errors);
+	config_errors_free(&warnings);
+	config_errors_free(&errors);
+	return rc == 0;
 }
 
 int main(int argc, char **argv)
@@ -312,7 +355,6 @@ int main(int argc, char **argv)
 		{0},
 	};
 	static struct daemon d;
-	struct config_errors errors = {0};
 	const char *file = DEFAULT_FILE;
 	bool check = false;
 	int option;
@@ -344,18 +386,14 @@ int main(int argc, char **argv)
 			argv[optind]);
 		return EXIT_USAGE;
 	}
-	if (config_read(file, &d.config, &errors) < 0) {
-		config_errors_print(stderr, file, &errors);
-		config_errors_free(&errors);
+	if (!read_file(file, &d.config))
 		return EXIT_FAILURE;
-	}
-	config_errors_free(&errors);
 	if (check)
 		return check_done(file, d.config);
 	d.program = argv[0];
 	// The configuration is replaced at every reload, its path stays.
-	d.file = strdup(d.config->file);
-	if (d.file == NULL)
+	d.file = absolute(file);
+	if (d.file == NULL || !take_name(d.config, d.file))
 		return EXIT_FAILURE;
 	postern_log_set_level((enum postern_log_level)d.config->postern.log_level);
 	return run(&d);

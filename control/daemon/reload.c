@@ -24,12 +24,16 @@ struct reload {
 	void *user;
 };
 
-static void errors_log(const char *file, const struct config_errors *errors)
+static void errors_log(
+	enum postern_log_level level, const char *file, const struct config_errors *errors)
 {
 	for (size_t i = 0; i < errors->list.count; i++) {
 		char *text = config_error_text(file, &errors->list.items[i]);
 
-		LOG(ERROR, "%s", text != NULL ? text : "out of memory");
+		if (level == POSTERN_LOG_WARNING)
+			LOG(WARNING, "%s", text != NULL ? text : "out of memory");
+		else
+			LOG(ERROR, "%s", text != NULL ? text : "out of memory");
 		free(text);
 	}
 }
@@ -140,10 +144,18 @@ static int adopt(struct daemon *d, struct config *next, char *why, size_t size, 
 
 static int read_next(struct daemon *d, struct config **next, struct config_errors *errors)
 {
-	const int rc = config_read(d->file, next, errors);
+	struct config_errors warnings = {0};
+	int rc = config_read(d->file, next, errors);
 
 	if (rc < 0)
 		return rc;
+	rc = pool_tls_check(*next, errors, &warnings);
+	errors_log(POSTERN_LOG_WARNING, d->file, &warnings);
+	config_errors_free(&warnings);
+	if (rc < 0) {
+		config_free(*next);
+		return rc;
+	}
 	if (config_needs_restart(d->config, *next, errors) == 0)
 		return 0;
 	config_free(*next);
@@ -161,7 +173,7 @@ static void refuse(struct reload *r, int status, const struct config_errors *err
 	else
 		LOG(ERROR, "configuration %s was not adopted; the one before stays in force",
 			r->daemon->file);
-	errors_log(r->daemon->file, errors);
+	errors_log(POSTERN_LOG_ERROR, r->daemon->file, errors);
 	alarm_set_refused(r->daemon->alarms, errors->list.count, status == -ENOTSUP);
 	r->done(r->user, status, 0, errors);
 	reload_free(r);

@@ -2,6 +2,7 @@
 // config: the file that runs, checking one, and reading it again.
 
 #include "control/config/config.h"
+#include "control/pool/pool.h"
 #include "control/rpc/internal.h"
 
 #include <errno.h>
@@ -86,16 +87,22 @@ static bool may_check(struct rpc_call *call, const char *file, bool named)
 	return false;
 }
 
+static json_t *mistake_list(const char *file, const struct config_errors *errors)
+{
+	json_t *data = rpc_config_mistakes(file, errors);
+	json_t *list = data ? json_incref(json_object_get(data, "errors")) : json_array();
+
+	json_decref(data);
+	return list;
+}
+
 static json_t *restart_list(const struct config *now, const struct config *next)
 {
 	struct config_errors errors = {0};
-	json_t *data = NULL;
 
-	if (config_needs_restart(now, next, &errors) > 0)
-		data = rpc_config_mistakes(next->file, &errors);
+	config_needs_restart(now, next, &errors);
+	json_t *list = mistake_list(next->file, &errors);
 	config_errors_free(&errors);
-	json_t *list = data ? json_incref(json_object_get(data, "errors")) : json_array();
-	json_decref(data);
 	return list;
 }
 
@@ -106,21 +113,24 @@ static void config_check(struct rpc_call *call, const json_t *params, void *user
 	const char *named = rpc_param_string(params, "file");
 	const char *file = named ? named : now->file;
 	struct config_errors errors = {0};
+	struct config_errors warnings = {0};
 	struct config *next = NULL;
 
 	if (named && !may_check(call, file, true))
 		return;
-	if (config_read(file, &next, &errors) != 0)
+	if (config_read(file, &next, &errors) != 0 || pool_tls_check(next, &errors, &warnings) != 0)
 		rpc_fail(call, RPC_REFUSED, rpc_config_mistakes(file, &errors),
 			"%.256s: %zu mistake%s", file, count(&errors),
 			count(&errors) == 1 ? "" : "s");
 	else
-		rpc_reply(call, json_pack("{s:o, s:o, s:o, s:o, s:o}", "file", rpc_text(file),
+		rpc_reply(call, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "file", rpc_text(file),
 					"interfaces", rpc_uint(next->interfaces.count), "pools",
 					rpc_uint(next->pools.count), "services",
-					rpc_uint(next->services.count), "needs-restart",
+					rpc_uint(next->services.count), "warnings",
+					mistake_list(next->file, &warnings), "needs-restart",
 					restart_list(now, next)));
 	config_free(next);
+	config_errors_free(&warnings);
 	config_errors_free(&errors);
 }
 

@@ -169,6 +169,15 @@ uint32_t pool_member_word(const struct pool_member *m)
 		       : 0;
 }
 
+int pool_tls_check(
+	const struct config *c, struct config_errors *mistakes, struct config_errors *warnings)
+{
+	(void)c;
+	(void)mistakes;
+	(void)warnings;
+	return 0;
+}
+
 int64_t pool_certificate_end(const struct pool *p)
 {
 	(void)p;
