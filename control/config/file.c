@@ -180,6 +180,9 @@ static int tell_file(struct config_errors *errors, int rc)
 		config_mistake(&ctx, 0, "at most 16 MB", "the file is too large");
 	else if (rc == -ENODEV)
 		config_mistake(&ctx, 0, "a file", "this is neither a file nor a link to one");
+	else if (rc == -ENOENT)
+		config_mistake(&ctx, 0, "name the file that is meant with -c FILE",
+			"it cannot be read: %s", strerror(-rc));
 	else
 		config_mistake(
 			&ctx, 0, "a file that can be read", "it cannot be read: %s", strerror(-rc));

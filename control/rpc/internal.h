@@ -227,6 +227,8 @@ void rpc_fail_not_found(
 
 // How far two names are apart: single characters inserted, removed or replaced (Levenshtein).
 unsigned rpc_distance(const char *a, const char *b);
+// Whether somebody who typed `name` may have meant `known`.
+bool rpc_is_near(const char *name, const char *known);
 
 // "one of a, b, c" of names given one by one, cut when there are too many for a line.
 struct rpc_names {

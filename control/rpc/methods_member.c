@@ -11,6 +11,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void fail_without_pool(
+	struct rpc_call *call, const struct rpc_context *context, const char *name)
+{
+	const struct pool_member *found = NULL;
+	const struct pool *pool;
+	char meant[2 * POSTERN_NAME_SIZE + 16] = "POOL/MEMBER";
+	unsigned n = 0;
+
+	for (unsigned i = 0; (pool = pool_set_at(context->pools, i)); i++) {
+		const struct pool_member *m = pool_member_find(pool, name);
+
+		n += m != NULL;
+		found = m ? m : found;
+	}
+	if (n == 1)
+		snprintf(meant, sizeof(meant), "%s/%s", found->pool->name, found->name);
+	json_t *data = rpc_mistake(NULL, "member", 0, "the pool is missing", meant);
+	if (n == 1)
+		rpc_fail(call, RPC_INVALID_PARAMS, data,
+			"a member is named as POOL/MEMBER; did you mean \"%s\"?", meant);
+	else
+		rpc_fail(call, RPC_INVALID_PARAMS, data, "a member is named as POOL/MEMBER");
+}
+
 struct pool_member *rpc_find_member(
 	struct rpc_call *call, struct rpc_context *context, const char *path)
 {
@@ -19,9 +43,7 @@ struct pool_member *rpc_find_member(
 	char name[POSTERN_NAME_SIZE];
 
 	if (!slash) {
-		rpc_fail(call, RPC_INVALID_PARAMS,
-			rpc_mistake(NULL, "member", 0, "the pool is missing", "POOL/MEMBER"),
-			"a member is named as POOL/MEMBER");
+		fail_without_pool(call, context, path);
 		return NULL;
 	}
 	// A longer name is cut to one that no pool has, since theirs end before.

@@ -69,6 +69,10 @@ int steer_session_read(
 	const uint32_t age = (uint32_t)(now_us >> OPENED_SHIFT) - opened;
 	const uint32_t idle = now_ms - copy.last_ms;
 
+	const uint64_t age_ms = (int32_t)age < 0 ? 0 : ((uint64_t)age << OPENED_SHIFT) / 1000;
+	// The two are rounded differently.
+	const uint64_t idle_ms = (int32_t)idle < 0 ? 0 : idle;
+
 	*out = (struct postern_session){
 		.worker = s->worker,
 		.slot = slot,
@@ -79,8 +83,8 @@ int steer_session_read(
 		.member = copy.member,
 		.translated = seen_by_member(s, &copy),
 		.protocol = copy.flags & FLOW_UDP ? IPPROTO_UDP : IPPROTO_TCP,
-		.age_ms = (int32_t)age < 0 ? 0 : ((uint64_t)age << OPENED_SHIFT) / 1000,
-		.idle_ms = (int32_t)idle < 0 ? 0 : idle,
+		.age_ms = age_ms,
+		.idle_ms = idle_ms < age_ms ? idle_ms : age_ms,
 		.bytes_in = bytes(&copy, FROM_CLIENT),
 		.bytes_out = bytes(&copy, FROM_MEMBER),
 	};

@@ -487,6 +487,38 @@ static void test_needs_restart(void **state)
 	config_free(now);
 }
 
+static void has_mistake(const char *text, const char *what, const char *expected)
+{
+	struct config *c;
+	struct config_errors errors = {0};
+	assert_int_equal(read_text(text, &c, &errors), -EINVAL);
+	bool found = false;
+	for (size_t i = 0; i < errors.list.count; i++)
+		found |= strstr(errors.list.items[i].what, what) &&
+			 strstr(errors.list.items[i].expected, expected);
+	if (!found)
+		fail_msg("not told: %s; %s", what, expected);
+	config_errors_free(&errors);
+}
+
+static void test_advice_fits(void **state)
+{
+	(void)state;
+	char *text;
+	assert_true(asprintf(&text, skeleton, "",
+			    "device: \"net_afpacket0,iface=lo\", addresses: 192.0.2.1/24") > 0);
+	has_mistake(text,
+		"unknown virtual device driver \"net_afpacket\", did you mean \"net_af_packet\"?",
+		"");
+	free(text);
+	config_free(read_skeleton("", "device: net_bonding0, addresses: 192.0.2.1/24"));
+	config_free(read_skeleton("", "device: net_tun0, addresses: 192.0.2.1/24"));
+	has_mistake("pools:\n  - name: a\n    probe: {kind: tcp, interval: 500 ms}\n",
+		"\"500 ms\" must be written without a space", "ms, s, m, h");
+	has_mistake("postern:\n\tlog-level: debug\n", "no YAML", "no tabs");
+	has_mistake("postern: {log-level: debug\n", "no YAML", "needs quotes");
+}
+
 static void restart_line(const char *start, const char *interface, const char *field, int line)
 {
 	struct config *now = read_skeleton("\n\n\n", PLAIN);
@@ -616,7 +648,7 @@ static void test_unreadable_files(void **state)
 	assert_int_equal(rmdir(folder), 0);
 }
 
-static void assert_first_mistake(const char *text, size_t length, int line, const char *what)
+static void assert_has_mistake(const char *text, size_t length, int line, const char *what)
 {
 	struct config *c;
 	struct config_errors errors = {0};
@@ -639,12 +671,12 @@ static void test_text_is_utf8(void **state)
 	char text[32];
 	for (size_t i = 0; i < COUNT(bad); i++) {
 		int n = snprintf(text, sizeof(text), "# a\n# %s", bad[i]);
-		assert_first_mistake(text, (size_t)n, 2, "is not text");
+		assert_has_mistake(text, (size_t)n, 2, "is not text");
 	}
-	assert_first_mistake("a\0b", 3, 1, "the byte 0x00 is not text");
+	assert_has_mistake("a\0b", 3, 1, "the byte 0x00 is not text");
 	for (size_t i = 0; i < COUNT(good); i++) {
 		int n = snprintf(text, sizeof(text), "# a\n# %s", good[i]);
-		assert_first_mistake(text, (size_t)n, 0, "the file is empty");
+		assert_has_mistake(text, (size_t)n, 0, "the file is empty");
 	}
 }
 
@@ -655,15 +687,15 @@ static void test_costly_text(void **state)
 	static char text[1 << 20];
 	memset(text, '\n', sizeof(text));
 	memcpy(text, "a: |\n", 5);
-	assert_first_mistake(text, sizeof(text), 102, "more than 100 empty lines in a row");
+	assert_has_mistake(text, sizeof(text), 102, "more than 100 empty lines in a row");
 	memset(text, '\r', sizeof(text));
 	memcpy(text, "a: |\n", 5);
-	assert_first_mistake(text, sizeof(text), 102, "more than 100 empty lines in a row");
+	assert_has_mistake(text, sizeof(text), 102, "more than 100 empty lines in a row");
 	memset(text + 5, ' ', 100);
-	assert_first_mistake(text, sizeof(text), 102, "more than 100 empty lines in a row");
+	assert_has_mistake(text, sizeof(text), 102, "more than 100 empty lines in a row");
 	for (size_t i = 0; i + 1 < sizeof(text); i += 2)
 		memcpy(text + i, "%\n", 2);
-	assert_first_mistake(text, sizeof(text), 1, "directives");
+	assert_has_mistake(text, sizeof(text), 1, "directives");
 }
 
 // As editors on other systems write files.
@@ -679,12 +711,12 @@ static void test_deep_nesting(void **state)
 	(void)state;
 	static char text[1 << 20];
 	memset(text, '[', sizeof(text));
-	assert_first_mistake(text, sizeof(text), 1, "nested deeper than 32 levels");
+	assert_has_mistake(text, sizeof(text), 1, "nested deeper than 32 levels");
 	memset(text, '{', sizeof(text));
-	assert_first_mistake(text, sizeof(text), 1, "nested deeper than 32 levels");
+	assert_has_mistake(text, sizeof(text), 1, "nested deeper than 32 levels");
 	for (size_t i = 0; i + 1 < sizeof(text); i += 2)
 		memcpy(text + i, "- ", 2);
-	assert_first_mistake(text, sizeof(text), 1, "nested deeper than 32 levels");
+	assert_has_mistake(text, sizeof(text), 1, "nested deeper than 32 levels");
 }
 
 // Two thousand pools that all stand for one with thousands of members.
@@ -813,6 +845,7 @@ int main(void)
 		cmocka_unit_test(test_show_reads_back),
 		cmocka_unit_test(test_show_tells_defaults),
 		cmocka_unit_test(test_needs_restart),
+		cmocka_unit_test(test_advice_fits),
 		cmocka_unit_test(test_needs_restart_tells_lines),
 		cmocka_unit_test(test_removed_interface_needs_restart),
 		cmocka_unit_test(test_mistakes_are_bounded),

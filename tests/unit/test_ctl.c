@@ -99,9 +99,9 @@ static void test_values(void **state)
 
 static void test_mistakes(void **state)
 {
-	static const char *const lines[] = {"a b c", "--nosuch", "limit=x", "limit=1.5",
-		"limit=99999999999999999999", "limit=", "wait=perhaps", "limit=1 limit=2",
-		"--limit"};
+	static const char *const lines[] = {"a b c", "count=3", "--count=3", "a count=3",
+		"--nosuch", "limit=x", "limit=1.5", "limit=99999999999999999999",
+		"limit=", "wait=perhaps", "limit=1 limit=2", "--limit"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)

@@ -275,7 +275,7 @@ static const struct expectation expectations[] = {
 		"this is no YAML: \"flow sequence without a closing bracket\"", "a text that holds \": \", \" #\" o"},
 
 	{"bad-tab.yaml", 2, "",
-		"this is no YAML: \"tab character may not be used as indentation\"", "a text that holds \": \", \" #\" o"},
+		"this is no YAML: \"tab character may not be used as indentation\"", "\"key: value\" with spaces"},
 
 	{"bad-tag.yaml", 2, "",
 		"tags (\"!...\") have no meaning here", "the value alone"},
