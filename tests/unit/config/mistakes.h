@@ -380,7 +380,7 @@ static const struct expectation expectations[] = {
 	{"bad-values.yaml", 41, "services[0].translate",
 		"this version does not offer \"destination\"", "only: source"},
 	{"bad-values.yaml", 42, "services[0].timeouts.opening",
-		"\"15 s\" has the unknown unit \" s\"", "a duration with its unit (ms,"},
+		"\"15 s\" must be written without a space", "a duration with its unit (ms,"},
 	{"bad-values.yaml", 42, "services[0].timeouts.idle",
 		"\"1000000h\" is out of range", "a duration with its unit (ms,"},
 	{"bad-values.yaml", 42, "services[0].timeouts.closing",
