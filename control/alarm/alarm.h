@@ -17,6 +17,7 @@
 struct event_base;
 
 enum alarm_severity {
+	ALARM_NOTE,     // as an operator wanted it, so that nobody forgets
 	ALARM_WARNING,  // nothing is lost yet, and will be if nobody acts
 	ALARM_DEGRADED, // something is lost, or there is little left
 	ALARM_DOWN,     // a service does not serve
@@ -30,7 +31,11 @@ enum alarm_kind {
 	ALARM_POOL_CERTIFICATE,
 	ALARM_MEMBER_DOWN,
 	ALARM_MEMBER_MAINTENANCE,
+	ALARM_MEMBER_DRAINED,
 	ALARM_MEMBER_PORTS,
+	ALARM_CHECKSUM,
+	ALARM_HANDSHAKES,
+	ALARM_CONFIG_REFUSED,
 	ALARM_SESSION_TABLE,
 	ALARM_WORKER_BUSY,
 	ALARM_CONFIG_UNCONFIRMED,
@@ -85,6 +90,28 @@ void alarm_set_check(struct alarm_set *set);
 const struct alarm *alarm_set_at(const struct alarm_set *set, size_t index);
 // How many of a severity are raised.
 size_t alarm_set_count(const struct alarm_set *set, enum alarm_severity severity);
+
+// How a reload ended: with so many mistakes, or changes that need a restart; 0: it was good. Told until
+// the next.
+void alarm_set_refused(struct alarm_set *set, size_t mistakes, bool restart);
+
+enum alarm_link_state {
+	ALARM_LINK_UNKNOWN,
+	ALARM_LINK_UP,
+	ALARM_LINK_DOWN,
+	ALARM_LINK_SHUT, // the kernel's interface below is not set up
+	ALARM_LINK_GONE, // ... is not there any more
+};
+
+// The link of an interface by its index, and of the kernel's interface that it sits on, whose name
+// is empty if there is none.
+#define ALARM_LINK_NAME 16
+enum alarm_link_state alarm_link_read(const struct postern_dataplane *dp,
+	const struct config_interface *interface, uint16_t index,
+	char kernel[static ALARM_LINK_NAME]);
+
+// How many members of a pool take new sessions that come to an address of this one's family.
+unsigned alarm_taking(const struct pool *pool, const struct postern_addr *of);
 
 const char *alarm_kind_name(enum alarm_kind kind);             // "member-down"
 const char *alarm_severity_name(enum alarm_severity severity); // "degraded"

@@ -33,6 +33,20 @@ struct alarm_sample {
 	uint64_t busy;
 };
 
+// What look before look has shown.
+struct alarm_traffic {
+	bool begun;
+	bool wrong_now;        // checksums are wrong of late
+	uint64_t wrong;        // counted so far
+	uint64_t wrong_before; // when they had not begun
+	uint64_t wrong_us;     // monotonic, of the last that was seen
+	uint64_t opened;
+	uint64_t opened_us;
+	uint64_t established;
+	uint64_t fruitless; // opened since one was established
+	uint64_t fruitless_us;
+};
+
 struct alarm_set {
 	struct alarm_source source;
 	struct event *tick;
@@ -49,6 +63,10 @@ struct alarm_set {
 	struct alarm_sample samples[ALARM_BUSY_SECONDS + 1];
 	uint64_t n_samples;
 	uint64_t sampled_us;
+	struct alarm_traffic traffic;
+	size_t refused; // mistakes of the last reload
+	bool refused_restart;
+	uint64_t refused_us; // wall clock
 };
 
 // Raises, or keeps raised; text and severity are the newest.
@@ -63,6 +81,16 @@ void alarm_raise_text(struct alarm_set *set, enum alarm_kind kind, enum alarm_se
 // of alarms in one turn of the loop, for which printf is too slow.
 void alarm_join(char *to, size_t size, const char *a, const char *b, const char *c);
 
+uint64_t alarm_wall_us(void);
+unsigned alarm_count_taking(const struct pool *pool);
+
+// When it was raised; now, if it is about to be.
+uint64_t alarm_since(const struct alarm_set *set, enum alarm_kind kind, const char *object);
+
+// "2026-01-31T12:00:00Z"
+#define ALARM_TIME_SIZE 32
+const char *alarm_time_text(char text[static ALARM_TIME_SIZE], uint64_t wall_us);
+
 // Whether a use of a limit is to be told, by the two thresholds and what is told already.
 bool alarm_is_nearly_full(const struct alarm_set *set, enum alarm_kind kind, const char *object,
 	uint64_t use, uint64_t limit);
@@ -73,5 +101,6 @@ void alarm_rule_services(struct alarm_set *set);
 void alarm_rule_interfaces(struct alarm_set *set);
 void alarm_rule_pools(struct alarm_set *set);
 void alarm_rule_members(struct alarm_set *set);
+void alarm_rule_traffic(struct alarm_set *set);
 void alarm_rule_sessions(struct alarm_set *set);
 void alarm_rule_workers(struct alarm_set *set);

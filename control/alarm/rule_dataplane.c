@@ -5,30 +5,49 @@
 
 #include <stdio.h>
 
-static bool has_link(const struct alarm_set *set, size_t interface)
+static void tell_link(struct alarm_set *set, enum alarm_severity severity, const char *name,
+	enum alarm_link_state state, const char *kernel)
 {
-	struct postern_port_info info = {0};
+	char remedy[POSTERN_NAME_SIZE + 64];
 
-	return postern_port_read(set->source.dp, (uint16_t)interface, &info) == 0 && info.up;
+	if (state == ALARM_LINK_SHUT) {
+		snprintf(remedy, sizeof(remedy), "type: ip link set %s up", kernel);
+		alarm_raise(set, ALARM_INTERFACE_LINK, severity, name, remedy,
+			"interface %s: %s is down", name, kernel);
+	} else if (state == ALARM_LINK_GONE) {
+		alarm_raise(set, ALARM_INTERFACE_LINK, severity, name,
+			"bring it back and restart postern; \"ip link\" lists what there is",
+			"interface %s: there is no %s any more", name, kernel);
+	} else if (kernel[0] != '\0') {
+		snprintf(remedy, sizeof(remedy), "look at the far end; here: ip link show %s",
+			kernel);
+		alarm_raise(set, ALARM_INTERFACE_LINK, severity, name, remedy,
+			"interface %s: %s has no link", name, kernel);
+	} else {
+		snprintf(remedy, sizeof(remedy), "posternctl interface show %s", name);
+		alarm_raise(set, ALARM_INTERFACE_LINK, severity, name, remedy,
+			"interface %s has no link", name);
+	}
 }
 
 void alarm_rule_interfaces(struct alarm_set *set)
 {
 	const struct config *config = set->source.config(set->source.daemon);
+	const struct config_interface *interfaces = config->interfaces.items;
+	char kernel[ALARM_LINK_NAME];
 	size_t down = 0;
 
 	for (size_t i = 0; i < config->interfaces.count; i++)
-		down += !has_link(set, i);
+		down += alarm_link_read(set->source.dp, &interfaces[i], (uint16_t)i, kernel) !=
+			ALARM_LINK_UP;
 	for (size_t i = 0; i < config->interfaces.count && down > 0; i++) {
-		const char *name = config->interfaces.items[i].name;
-		char remedy[POSTERN_NAME_SIZE + 64];
+		const enum alarm_link_state state =
+			alarm_link_read(set->source.dp, &interfaces[i], (uint16_t)i, kernel);
 
-		if (has_link(set, i))
-			continue;
-		snprintf(remedy, sizeof(remedy), "posternctl interface show %s", name);
-		alarm_raise(set, ALARM_INTERFACE_LINK,
-			down == config->interfaces.count ? ALARM_DOWN : ALARM_DEGRADED, name,
-			remedy, "interface %s has no link", name);
+		if (state != ALARM_LINK_UP)
+			tell_link(set,
+				down >= config->interfaces.count ? ALARM_DOWN : ALARM_DEGRADED,
+				interfaces[i].name, state, kernel);
 	}
 }
 

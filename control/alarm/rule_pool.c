@@ -14,13 +14,47 @@ static bool takes_new(const struct pool_member *m)
 	return m->weight > 0 && (pool_member_word(m) & POSTERN_MEMBER_TAKES_NEW) != 0;
 }
 
-static unsigned count_taking(const struct pool *pool)
+unsigned alarm_count_taking(const struct pool *pool)
 {
 	unsigned taking = 0;
 
 	for (uint16_t i = 0; i < pool->n_members; i++)
 		taking += takes_new(pool->members[i]);
 	return taking;
+}
+
+unsigned alarm_taking(const struct pool *pool, const struct postern_addr *of)
+{
+	unsigned taking = 0;
+
+	for (uint16_t i = 0; pool != NULL && i < pool->n_members; i++)
+		taking += takes_new(pool->members[i]) &&
+			  postern_addr_is_v4(&pool->members[i]->at.addr) == postern_addr_is_v4(of);
+	return taking;
+}
+
+// Sessions go to members of their own family, so each address stands and falls by itself. Writes
+// those that nobody serves; as many as have room, which the last of them tells.
+static size_t list_unserved(
+	const struct config_service *service, const struct pool *pool, char *text, size_t size)
+{
+	size_t n = 0;
+	size_t used = 0;
+
+	for (size_t i = 0; i < service->listen.count; i++) {
+		const struct config_listen *listen = &service->listen.items[i];
+		char one[CONFIG_LISTEN_TEXT];
+
+		if (alarm_taking(pool, &listen->at.addr) > 0)
+			continue;
+		if (used + 2 * sizeof(one) < size)
+			used += (size_t)snprintf(text + used, size - used, "%s%s",
+				n > 0 ? ", " : "", config_listen_format(listen, one));
+		else if (text[used - 1] != '.')
+			used += (size_t)snprintf(text + used, size - used, ", ...");
+		n++;
+	}
+	return n;
 }
 
 void alarm_rule_services(struct alarm_set *set)
@@ -31,20 +65,20 @@ void alarm_rule_services(struct alarm_set *set)
 		const struct config_service *service = &config->services.items[i];
 		const struct pool *pool = pool_set_find(set->source.pools, service->pool);
 		char remedy[128];
+		char text[4 * POSTERN_NAME_SIZE];
 
-		if (pool != NULL && count_taking(pool) > 0)
+		if (list_unserved(service, pool, text, sizeof(text)) == 0)
 			continue;
 		snprintf(remedy, sizeof(remedy), "posternctl member list %s", service->pool);
 		alarm_raise(set, ALARM_SERVICE_DOWN, ALARM_DOWN, service->name, remedy,
-			"service %s: no member of pool %s takes new sessions", service->name,
-			service->pool);
+			"service %s: no member takes new sessions for %s", service->name, text);
 	}
 }
 
 static void look_at_minimum(struct alarm_set *set, const struct pool *pool)
 {
 	const uint32_t minimum = pool->config->minimum;
-	const unsigned taking = minimum > 0 ? count_taking(pool) : 0;
+	const unsigned taking = minimum > 0 ? alarm_count_taking(pool) : 0;
 	char remedy[128];
 
 	if (taking >= minimum)
@@ -96,6 +130,23 @@ static const char *name_of(const struct pool_member *m, struct member_name *name
 	return name->text;
 }
 
+static void note_drained(struct alarm_set *set, const struct pool_member *m)
+{
+	char remedy[2 * POSTERN_NAME_SIZE + 64];
+	struct postern_member_stats stats;
+	char since[ALARM_TIME_SIZE];
+	struct member_name room;
+
+	const char *name = name_of(m, &room);
+	postern_member_read(set->source.dp, m->id, &stats);
+	const uint32_t left = stats.sessions - stats.ending;
+	alarm_time_text(since, alarm_since(set, ALARM_MEMBER_DRAINED, name));
+	alarm_join(remedy, sizeof(remedy), "posternctl member set ", name, " state ready");
+	alarm_raise(set, ALARM_MEMBER_DRAINED, ALARM_NOTE, name, remedy,
+		"member %s is drained since %s, %u session%s left", name, since, left,
+		left == 1 ? "" : "s");
+}
+
 static void look_at_health(struct alarm_set *set, const struct pool_member *m)
 {
 	char begun[2 * POSTERN_NAME_SIZE + 16];
@@ -103,6 +154,8 @@ static void look_at_health(struct alarm_set *set, const struct pool_member *m)
 	char remedy[2 * POSTERN_NAME_SIZE + 64];
 	struct member_name room;
 
+	if (m->admin == POOL_ADMIN_DRAIN)
+		note_drained(set, m);
 	if (m->admin != POOL_ADMIN_MAINT && m->health != POOL_HEALTH_DOWN)
 		return;
 	const char *name = name_of(m, &room);

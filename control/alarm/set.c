@@ -30,7 +30,11 @@ static const char *const kind_names[] = {
 	[ALARM_POOL_CERTIFICATE] = "pool-certificate",
 	[ALARM_MEMBER_DOWN] = "member-down",
 	[ALARM_MEMBER_MAINTENANCE] = "member-maintenance",
+	[ALARM_MEMBER_DRAINED] = "member-drained",
 	[ALARM_MEMBER_PORTS] = "member-ports",
+	[ALARM_CHECKSUM] = "tcp-checksum",
+	[ALARM_HANDSHAKES] = "handshakes",
+	[ALARM_CONFIG_REFUSED] = "config-refused",
 	[ALARM_SESSION_TABLE] = "session-table",
 	[ALARM_WORKER_BUSY] = "worker-busy",
 	[ALARM_CONFIG_UNCONFIRMED] = "config-unconfirmed",
@@ -38,6 +42,7 @@ static const char *const kind_names[] = {
 };
 
 static const char *const severity_names[] = {
+	[ALARM_NOTE] = "note",
 	[ALARM_WARNING] = "warning",
 	[ALARM_DEGRADED] = "degraded",
 	[ALARM_DOWN] = "down",
@@ -59,6 +64,11 @@ static uint64_t clock_us(clockid_t clock)
 
 	clock_gettime(clock, &t);
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+uint64_t alarm_wall_us(void)
+{
+	return clock_us(CLOCK_REALTIME);
 }
 
 static struct alarm_time machine_time(void)
@@ -97,9 +107,18 @@ static void tell(struct alarm_set *set, const struct alarm *a, const char *what)
 	if (a->severity == ALARM_DOWN)
 		LOG(ERROR, "%s %s %s: %s; %s", kind_names[a->kind], a->object, what, a->text,
 			a->remedy);
+	else if (a->severity == ALARM_NOTE)
+		LOG(NOTICE, "%s %s %s: %s", kind_names[a->kind], a->object, what, a->text);
 	else
 		LOG(WARNING, "%s %s %s: %s; %s", kind_names[a->kind], a->object, what, a->text,
 			a->remedy);
+}
+
+uint64_t alarm_since(const struct alarm_set *set, enum alarm_kind kind, const char *object)
+{
+	const struct alarm_entry *e = find(set, kind, object);
+
+	return e != NULL ? e->alarm.since_us : set->now.wall_us;
 }
 
 static bool make_room(struct alarm_set *set)
@@ -178,6 +197,17 @@ void alarm_join(char *to, size_t size, const char *a, const char *b, const char 
 	*to = '\0';
 }
 
+const char *alarm_time_text(char text[static ALARM_TIME_SIZE], uint64_t wall_us)
+{
+	const time_t seconds = (time_t)(wall_us / 1000000);
+	struct tm tm;
+
+	if (gmtime_r(&seconds, &tm) == NULL ||
+		strftime(text, ALARM_TIME_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+		text[0] = '\0';
+	return text;
+}
+
 bool alarm_is_nearly_full(const struct alarm_set *set, enum alarm_kind kind, const char *object,
 	uint64_t use, uint64_t limit)
 {
@@ -248,6 +278,7 @@ void alarm_set_check(struct alarm_set *set)
 	alarm_rule_interfaces(set);
 	alarm_rule_pools(set);
 	alarm_rule_members(set);
+	alarm_rule_traffic(set);
 	alarm_rule_sessions(set);
 	alarm_rule_workers(set);
 	sweep(set);

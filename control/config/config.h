@@ -163,13 +163,6 @@ struct config_service {
 	int line;
 };
 
-// Who may do what over the control socket: names of groups and of users.
-struct config_roles {
-	CONFIG_LIST(char *) view;
-	CONFIG_LIST(char *) operate; // empty: the control group
-	CONFIG_LIST(char *) policy;
-};
-
 // One mistake in a file, or a warning.
 struct config_error {
 	int line;       // 1-based; 0: the file as a whole
@@ -182,8 +175,18 @@ struct config_errors {
 	CONFIG_LIST(struct config_error) list;
 };
 
+// Who may do what over the control socket: names of groups and of users.
+struct config_roles {
+	CONFIG_LIST(char *) view;
+	CONFIG_LIST(char *) operate; // empty: the control group
+	CONFIG_LIST(char *) policy;
+};
+
+struct config_tree;
+
 struct config {
 	char *file;
+	struct config_tree *tree; // the file as it is written, for lines; NULL: forgotten
 	struct {
 		char *control_socket;
 		char *control_group; // NULL: none, the socket is the owner's alone
@@ -207,7 +210,8 @@ struct config {
 	CONFIG_LIST(struct config_interface) interfaces;
 	CONFIG_LIST(struct config_pool) pools;
 	CONFIG_LIST(struct config_service) services;
-	struct config_errors warnings; // what works and is probably not meant, ordered by line
+	// What works and is probably not meant, ordered by line; then that of the files it names.
+	struct config_errors warnings;
 };
 
 // Reads and checks a file. Returns 0 and a config that the caller frees with config_free(); or
@@ -218,11 +222,23 @@ int config_read(const char *file, struct config **out, struct config_errors *err
 void config_free(struct config *c);
 void config_errors_free(struct config_errors *errors);
 
-// Prints "FILE:LINE: FIELD: what is wrong; what would be right", a line a mistake.
+// Adds a mistake that was found outside of this folder. 0, or -ENOMEM.
+int config_errors_add(struct config_errors *errors, int line, const char *field,
+	const char *expected, const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+// "FILE:LINE: FIELD: what is wrong; what would be right", without what is not known. The caller
+// frees it; NULL when memory is refused.
+char *config_error_text(const char *file, const struct config_error *e);
+
+// Prints each mistake so, on a line of its own.
 void config_errors_print(FILE *to, const char *file, const struct config_errors *errors);
 
 // Likewise of warnings, "FILE:LINE: warning: FIELD: ...".
 void config_warnings_print(FILE *to, const char *file, const struct config_errors *warnings);
+// The line on which the file has the value at a path such as "pools[0].tls.key"; 0 if it has none
+// there, or has been forgotten. What was read of the file is kept for that until it is forgotten.
+int config_line(const struct config *c, const char *path);
+void config_forget_lines(struct config *c);
 
 // Writes the whole configuration, defaults included, as YAML that config_read() accepts.
 void config_show(FILE *to, const struct config *c);

@@ -2,16 +2,37 @@
 // What of a new configuration cannot be reached while postern runs. The schema says which fields
 // those are.
 
+#include "control/config/context.h"
+#include "control/config/tree.h"
 #include "control/config/value.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const char remedy[] = "restart postern to apply it";
 
 static void diff_object(struct config_context *ctx, const struct schema_object *o, const void *now,
-	const void *next, bool restart, int line);
+	const void *next, bool restart);
+
+// Without a line when the new file does not have it.
+__attribute__((format(printf, 2, 3))) static void change(
+	struct config_context *ctx, const char *format, ...)
+{
+	char *what;
+	va_list args;
+	va_start(args, format);
+	int n = vasprintf(&what, format, args);
+	va_end(args);
+	if (n < 0) {
+		ctx->failure = -ENOMEM;
+		return;
+	}
+	int line = ctx->tree ? config_tree_line_of(ctx->tree, ctx->path) : 0;
+	config_mistake(ctx, line, remedy, "%s", what);
+	free(what);
+}
 
 static void print_values(FILE *to, const struct schema_field *f, const void *at)
 {
@@ -44,31 +65,22 @@ static char *text_of(const struct schema_field *f, const void *at)
 	return NULL;
 }
 
-static void diff_values(struct config_context *ctx, const struct schema_field *f, const void *now,
-	const void *next, int line)
+static void diff_values(
+	struct config_context *ctx, const struct schema_field *f, const void *now, const void *next)
 {
 	char *was = text_of(f, now);
 	char *will = text_of(f, next);
 	if (!was || !will)
 		ctx->failure = -ENOMEM;
 	else if (strcmp(was, will) != 0)
-		config_mistake(ctx, line, remedy, "changes from %s to %s", was[0] ? was : "none",
+		change(ctx, "changes from %s to %s", was[0] ? was : "none",
 			will[0] ? will : "none");
 	free(was);
 	free(will);
 }
 
-static int line_of(const struct schema_object *o, const void *at, int otherwise)
-{
-	if (o->line < 0)
-		return otherwise;
-	int line;
-	memcpy(&line, (const char *)at + o->line, sizeof(line));
-	return line;
-}
-
-static void diff_lists(struct config_context *ctx, const struct schema_field *f, const void *now,
-	const void *next, int line)
+static void diff_lists(
+	struct config_context *ctx, const struct schema_field *f, const void *now, const void *next)
 {
 	struct schema_list a = schema_list_load(now);
 	struct schema_list b = schema_list_load(next);
@@ -78,38 +90,37 @@ static void diff_lists(struct config_context *ctx, const struct schema_field *f,
 		const void *will = i < b.count ? (const char *)b.items + i * size : NULL;
 		size_t length = config_path_enter(ctx, "[%zu]", i);
 		if (i >= a.count)
-			config_mistake(ctx, line_of(f->object, will, line), remedy, "is new");
+			change(ctx, "is new");
 		else if (i >= b.count)
-			config_mistake(ctx, line, remedy, "is no longer there");
+			change(ctx, "is no longer there");
 		else
-			diff_object(
-				ctx, f->object, was, will, true, line_of(f->object, will, line));
+			diff_object(ctx, f->object, was, will, true);
 		config_path_leave(ctx, length);
 	}
 }
 
 static void diff_field(struct config_context *ctx, const struct schema_field *f, const void *now,
-	const void *next, bool restart, int line)
+	const void *next, bool restart)
 {
 	if (f->type != SCHEMA_OBJECT) {
 		if (restart)
-			diff_values(ctx, f, now, next, line);
+			diff_values(ctx, f, now, next);
 	} else if (!(f->flags & SCHEMA_LIST)) {
-		diff_object(ctx, f->object, now, next, restart, line);
+		diff_object(ctx, f->object, now, next, restart);
 	} else if (restart) {
 		// No list that a reload can change holds anything that needs a restart.
-		diff_lists(ctx, f, now, next, line);
+		diff_lists(ctx, f, now, next);
 	}
 }
 
 static void diff_object(struct config_context *ctx, const struct schema_object *o, const void *now,
-	const void *next, bool restart, int line)
+	const void *next, bool restart)
 {
 	for (size_t i = 0; i < o->count; i++) {
 		const struct schema_field *f = &o->fields[i];
 		size_t length = config_path_enter(ctx, "%s%s", ctx->path_length ? "." : "", f->key);
 		diff_field(ctx, f, (const char *)now + f->offset, (const char *)next + f->offset,
-			restart || (f->flags & SCHEMA_RESTART), line);
+			restart || (f->flags & SCHEMA_RESTART));
 		config_path_leave(ctx, length);
 	}
 }
@@ -117,8 +128,8 @@ static void diff_object(struct config_context *ctx, const struct schema_object *
 size_t config_needs_restart(
 	const struct config *now, const struct config *next, struct config_errors *errors)
 {
-	struct config_context ctx = {.errors = errors};
-	diff_object(&ctx, &config_schema, now, next, false, 0);
+	struct config_context ctx = {.errors = errors, .tree = next->tree};
+	diff_object(&ctx, &config_schema, now, next, false);
 	config_context_finish(&ctx);
 	return errors->list.count;
 }

@@ -168,20 +168,40 @@ void config_errors_free(struct config_errors *errors)
 	errors->list.count = 0;
 }
 
+int config_errors_add(struct config_errors *errors, int line, const char *field,
+	const char *expected, const char *format, ...)
+{
+	struct config_context ctx = {.errors = errors};
+	va_list args;
+	config_path_set(&ctx, "%s", field);
+	va_start(args, format);
+	mistake(&ctx, line, expected, format, args);
+	va_end(args);
+	return ctx.failure;
+}
+
+static char *error_text(const char *file, const char *kind, const struct config_error *e)
+{
+	char line[16] = "";
+	if (e->line > 0)
+		snprintf(line, sizeof(line), "%d:", e->line);
+	char *text;
+	int n = asprintf(&text, "%s:%s%s%s%s%s %s%s%s", file, line, kind, e->field[0] ? " " : "",
+		e->field, e->field[0] ? ":" : "", e->what, e->expected[0] ? "; " : "", e->expected);
+	return n < 0 ? NULL : text;
+}
+
+char *config_error_text(const char *file, const struct config_error *e)
+{
+	return error_text(file, "", e);
+}
+
 static void print(FILE *to, const char *file, const char *kind, const struct config_errors *errors)
 {
 	for (size_t i = 0; i < errors->list.count; i++) {
-		const struct config_error *e = &errors->list.items[i];
-		fprintf(to, "%s:", file);
-		if (e->line > 0)
-			fprintf(to, "%d:", e->line);
-		fputs(kind, to);
-		if (e->field[0])
-			fprintf(to, " %s:", e->field);
-		fprintf(to, " %s", e->what);
-		if (e->expected[0])
-			fprintf(to, "; %s", e->expected);
-		fputc('\n', to);
+		char *text = error_text(file, kind, &errors->list.items[i]);
+		fprintf(to, "%s\n", text ? text : "out of memory");
+		free(text);
 	}
 }
 

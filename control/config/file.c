@@ -115,17 +115,15 @@ int config_read_text(const char *file, const char *folder, const char *text, siz
 	struct config **out, struct config_errors *errors)
 {
 	struct config_context ctx = {.errors = errors, .folder = folder};
-	struct config_tree tree = {0};
 	struct config *c = calloc(1, sizeof(*c));
 	*out = NULL;
-	if (!c || !(c->file = strdup(file)))
+	if (!c || !(c->file = strdup(file)) || !(c->tree = calloc(1, sizeof(*c->tree))))
 		ctx.failure = -ENOMEM;
 	else if (config_text_check(&ctx, text, length) == 0 &&
-		 config_tree_parse(&tree, &ctx, text, length) == 0)
-		read_tree(&ctx, &tree, c);
+		 config_tree_parse(c->tree, &ctx, text, length) == 0)
+		read_tree(&ctx, c->tree, c);
 	ctx.tree = NULL;
 	int rc = config_context_finish(&ctx);
-	config_tree_free(&tree);
 	if (rc)
 		config_free(c);
 	else
@@ -183,6 +181,9 @@ static int tell_file(struct config_errors *errors, int rc)
 		config_mistake(&ctx, 0, "at most 16 MB", "the file is too large");
 	else if (rc == -ENODEV)
 		config_mistake(&ctx, 0, "a file", "this is neither a file nor a link to one");
+	else if (rc == -ENOENT)
+		config_mistake(&ctx, 0, "name the file that is meant with -c FILE",
+			"it cannot be read: %s", strerror(-rc));
 	else
 		config_mistake(
 			&ctx, 0, "a file that can be read", "it cannot be read: %s", strerror(-rc));

@@ -147,6 +147,7 @@ void config_free(struct config *c)
 		return;
 	schema_object_clear(&config_schema, c);
 	config_errors_free(&c->warnings);
+	config_forget_lines(c);
 	free(c->file);
 	free(c);
 }

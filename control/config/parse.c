@@ -214,8 +214,28 @@ static int take_event(struct builder *b, struct fy_event *e)
 	}
 }
 
-static void tell_syntax(struct config_context *ctx, struct fy_diag *diag)
+// Whether there is what YAML takes for its own on a line or the three before it, where a bracket or a
+// quote may have been opened.
+static bool holds_special(const char *text, size_t length, int line)
 {
+	const char *end = text + length;
+	for (int at = 1; at <= line && text < end; at++) {
+		const char *stop = memchr(text, '\n', (size_t)(end - text));
+		for (stop = stop ? stop : end; text < stop; text++)
+			if (at + 3 >= line && strchr("[{&*!|>%@`#\"'", *text))
+				return true;
+		if (text < end)
+			text++;
+	}
+	return false;
+}
+
+static void tell_syntax(
+	struct config_context *ctx, struct fy_diag *diag, const char *source, size_t length)
+{
+	static const char plain[] =
+		"\"key: value\" with spaces before it, as many for each key of a "
+		"mapping; no tabs";
 	static const char expected[] = "a text that holds \": \", \" #\" or begins with one "
 				       "of [ { & * ! | > % @ needs "
 				       "quotes, and so does an IPv6 address";
@@ -226,13 +246,15 @@ static void tell_syntax(struct config_context *ctx, struct fy_diag *diag)
 		char text[CONFIG_QUOTE];
 		config_quote(text, e->msg ? e->msg : "", e->msg ? strlen(e->msg) : 0);
 		int line = e->line > 0 ? e->line : 0;
-		config_mistake(ctx, line, expected, "this is no YAML: %s", text);
+		config_mistake(ctx, line, holds_special(source, length, line) ? expected : plain,
+			"this is no YAML: %s", text);
 	}
 	if (ctx->errors->list.count == before)
 		config_mistake(ctx, 0, expected, "this is no YAML");
 }
 
-static int take_events(struct builder *b, struct fy_parser *parser, struct fy_diag *diag)
+static int take_events(struct builder *b, struct fy_parser *parser, struct fy_diag *diag,
+	const char *text, size_t length)
 {
 	for (;;) {
 		struct fy_event *e = fy_parser_parse(parser);
@@ -246,7 +268,7 @@ static int take_events(struct builder *b, struct fy_parser *parser, struct fy_di
 		if (end)
 			return 0;
 	}
-	tell_syntax(b->ctx, diag);
+	tell_syntax(b->ctx, diag, text, length);
 	return -EINVAL;
 }
 
@@ -276,7 +298,7 @@ static int build(struct builder *b, const char *text, size_t length)
 	if (!parser || fy_parser_set_string(parser, text, length))
 		rc = no_memory(b);
 	else
-		rc = take_events(b, parser, diag);
+		rc = take_events(b, parser, diag, text, length);
 	fy_parser_destroy(parser);
 	fy_diag_destroy(diag);
 	return rc;

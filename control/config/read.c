@@ -4,6 +4,7 @@
 #include "control/config/read.h"
 
 #include "control/config/tree.h"
+#include "control/config/unit.h"
 #include "control/config/value.h"
 
 #include <assert.h>
@@ -210,31 +211,6 @@ static void require_field(
 		config_value_spoil(f, at);
 }
 
-// Changes of one character that make one word of the other; keys are short.
-static size_t distance(const char *a, const char *b)
-{
-	size_t row[32];
-	size_t n = strlen(b);
-	if (n >= 32 || strlen(a) >= 32)
-		return SIZE_MAX;
-	for (size_t j = 0; j <= n; j++)
-		row[j] = j;
-	for (size_t i = 1; a[i - 1]; i++) {
-		size_t corner = row[0];
-		row[0] = i;
-		for (size_t j = 1; j <= n; j++) {
-			size_t best = corner + (a[i - 1] != b[j - 1]);
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			corner = row[j];
-			row[j] = best;
-		}
-	}
-	return row[n];
-}
-
 static void unknown_key(
 	struct config_context *ctx, const struct schema_object *o, const struct config_node *key)
 {
@@ -246,7 +222,7 @@ static void unknown_key(
 	config_words_begin(&w, "one of: ");
 	for (size_t i = 0; i < o->count; i++) {
 		const char *known = o->fields[i].key;
-		size_t d = distance(text, known);
+		size_t d = config_distance(text, known);
 		config_words_add(&w, known);
 		if (d <= limit && d < strlen(known)) {
 			limit = d > 0 ? d - 1 : 0;

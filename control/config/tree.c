@@ -3,6 +3,8 @@
 
 #include "control/config/tree.h"
 
+#include "control/config/config.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,16 +74,41 @@ static uint32_t step(const struct config_tree *t, const struct config_node *n, c
 	return n->kind == CONFIG_NODE_MAP ? map_value(t, n, key, length) : 0;
 }
 
-int config_tree_line(const struct config_tree *t, const char *path)
+static int find_line(const struct config_tree *t, const char *path, bool nearest)
 {
 	if (t->count <= CONFIG_TREE_ROOT)
 		return 0;
 	const struct config_node *n = config_tree_node(t, CONFIG_TREE_ROOT);
 	while (*path) {
 		uint32_t next = step(t, n, &path);
+		if (!next && !nearest)
+			return 0;
 		if (!next)
 			break;
 		n = config_tree_node(t, next);
 	}
 	return n->line;
+}
+
+int config_tree_line(const struct config_tree *t, const char *path)
+{
+	return find_line(t, path, true);
+}
+
+int config_tree_line_of(const struct config_tree *t, const char *path)
+{
+	return find_line(t, path, false);
+}
+
+int config_line(const struct config *c, const char *path)
+{
+	return c->tree ? config_tree_line_of(c->tree, path) : 0;
+}
+
+void config_forget_lines(struct config *c)
+{
+	if (c->tree)
+		config_tree_free(c->tree);
+	free(c->tree);
+	c->tree = NULL;
 }

@@ -55,3 +55,5 @@ bool config_node_is_null(const struct config_tree *t, const struct config_node *
 // The line of the node at a path such as "pools[0].members[1].address", or of the nearest node
 // around it that is there.
 int config_tree_line(const struct config_tree *t, const char *path);
+// ... of that node alone; 0 if it is not there.
+int config_tree_line_of(const struct config_tree *t, const char *path);

@@ -3,6 +3,8 @@
 
 #include "control/config/unit.h"
 
+#include <string.h>
+
 static const struct config_unit durations[] = {
 	{"ms", 1}, {"s", 1000}, {"m", 60 * 1000}, {"h", 60 * 60 * 1000}, {0}};
 static const struct config_unit percents[] = {{"%", 1}, {0}};
@@ -66,4 +68,28 @@ struct postern_addr config_prefix_first(const struct postern_prefix *p)
 struct postern_addr config_prefix_last(const struct postern_prefix *p)
 {
 	return fill(p, true);
+}
+
+size_t config_distance(const char *a, const char *b)
+{
+	size_t row[32];
+	size_t n = strlen(b);
+	if (n >= 32 || strlen(a) >= 32)
+		return SIZE_MAX;
+	for (size_t j = 0; j <= n; j++)
+		row[j] = j;
+	for (size_t i = 1; a[i - 1]; i++) {
+		size_t corner = row[0];
+		row[0] = i;
+		for (size_t j = 1; j <= n; j++) {
+			size_t best = corner + (a[i - 1] != b[j - 1]);
+			if (row[j] + 1 < best)
+				best = row[j] + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			corner = row[j];
+			row[j] = best;
+		}
+	}
+	return row[n];
 }

@@ -20,3 +20,6 @@ const char *config_unit_digits(const char *text, uint64_t *out);
 // The first and the last address of a prefix.
 struct postern_addr config_prefix_first(const struct postern_prefix *p);
 struct postern_addr config_prefix_last(const struct postern_prefix *p);
+
+// Changes of one character that make one word of the other; SIZE_MAX for words of 32 bytes and more.
+size_t config_distance(const char *a, const char *b);

@@ -63,7 +63,10 @@ static int parse_quantity(struct config_input *in, void *at)
 		return config_wrong(in, "%s is not a number with a unit", in->quoted);
 	if (!*rest)
 		return config_wrong(in, "%s has no unit", in->quoted);
+	const char *unit_begin = rest + strspn(rest, " \t");
 	for (const struct config_unit *u = units; u->name; u++) {
+		if (unit_begin != rest && strcmp(unit_begin, u->name) == 0)
+			return config_wrong(in, "%s must be written without a space", in->quoted);
 		if (strcmp(rest, u->name) != 0)
 			continue;
 		uint64_t all;
@@ -181,12 +184,41 @@ static const char *pci_end(
 	return text[end] == '\0' || text[end] == ',' ? text + end : NULL;
 }
 
+// Drivers of virtual devices are many, and a slip is told only where it is clear what was meant.
+static const char *meant_driver(const char *device, char name[static 32])
+{
+	static const char *const known[] = {"net_af_packet", "net_tap", "net_tun", "net_memif",
+		"net_af_xdp", "net_null", "net_ring", "net_pcap", "net_vhost", "net_virtio_user"};
+	const char *meant = NULL;
+	size_t length = strcspn(device, ",");
+	while (length > 0 && isdigit((unsigned char)device[length - 1]))
+		length--;
+	if (length >= 32)
+		return NULL;
+	memcpy(name, device, length);
+	name[length] = '\0';
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		size_t slips = (strlen(known[i]) - strlen("net_")) / 3;
+		size_t d = config_distance(name, known[i]);
+		if (d == 0)
+			return NULL;
+		if (d <= slips)
+			meant = known[i];
+	}
+	return meant;
+}
+
 static int parse_device(struct config_input *in, void *at)
 {
 	unsigned domain, bus, slot, function;
 	const char *rest = pci_end(in->text, &domain, &bus, &slot, &function);
 	if (strpbrk(in->text, " \t"))
 		return config_wrong(in, "%s holds a space", in->quoted);
+	char name[32];
+	const char *meant = meant_driver(in->text, name);
+	if (meant)
+		return config_wrong(in,
+			"unknown virtual device driver \"%s\", did you mean \"%s\"?", name, meant);
 	if (strncmp(in->text, "net_", 4) == 0 && isalnum((unsigned char)in->text[4]))
 		return config_store_text(in->text, at);
 	if (!rest)

@@ -71,6 +71,15 @@ static bool scan_pair(const json_t *method, const char *word, struct ctl_arg *ar
 	return arg->param != NULL;
 }
 
+// "count=3": a name of letters and hyphens before the sign, which a mere value hardly has. One letter is
+// taken for a value.
+static bool is_pair(const char *word)
+{
+	const size_t length = strspn(word, "abcdefghijklmnopqrstuvwxyz-");
+
+	return length > 1 && word[length] == '=';
+}
+
 size_t ctl_args_scan(const json_t *method, char *const *words, size_t n, struct ctl_arg *out)
 {
 	size_t filled = 0;
@@ -93,7 +102,7 @@ size_t ctl_args_scan(const json_t *method, char *const *words, size_t n, struct 
 				arg->value = "true";
 			else if (i + 1 < n)
 				arg->value = words[++i];
-		} else if (!dashed) {
+		} else if (!dashed && !is_pair(words[i])) {
 			arg->param = next_positional(method, out, filled);
 			arg->value = words[i];
 		}

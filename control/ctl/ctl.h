@@ -62,6 +62,8 @@ json_t *ctl_args_params(const json_t *method, char *const *words, size_t n);
 
 // help.c
 void ctl_help_options(FILE *to);
+// Where the nouns are, when no postern is reached.
+void ctl_help_unreached(FILE *to);
 void ctl_help_usage(FILE *to, const json_t *method);
 int ctl_help(const struct ctl_client *c, char *const *words, size_t n);
 

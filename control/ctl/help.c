@@ -32,6 +32,15 @@ void ctl_help_options(FILE *to)
 		to);
 }
 
+void ctl_help_unreached(FILE *to)
+{
+	fputs("\nWhat can be asked is told by a running postern, and none was reached: start it "
+	      "with\n"
+	      "postern -c FILE, or give its control socket with -s SOCKET (control-socket of the "
+	      "file).\n",
+		to);
+}
+
 static const char *text_of(const json_t *object, const char *key)
 {
 	const char *text = json_string_value(json_object_get(object, key));

@@ -193,8 +193,10 @@ static int serve(struct options *o)
 	int code = ctl_client_open(&c, o->socket, false);
 
 	if (code != CTL_OK) {
-		if (help)
+		if (help) {
 			ctl_help_options(stdout);
+			ctl_help_unreached(stdout);
+		}
 	} else if (o->help) {
 		code = ctl_help(&c, o->words, o->n);
 	} else if (help) {
@@ -215,8 +217,10 @@ static int help_all(const struct options *o)
 
 	if (ctl_client_open(&c, o->socket, true) == CTL_OK)
 		ctl_help(&c, NULL, 0);
-	else
+	else {
 		ctl_help_options(stdout);
+		ctl_help_unreached(stdout);
+	}
 	ctl_client_close(&c);
 	return CTL_OK;
 }

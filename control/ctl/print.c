@@ -67,6 +67,53 @@ static void facts_of(struct facts *f, const char *prefix, const json_t *object)
 	}
 }
 
+// "FILE:LINE: FIELD: what; expected", which editors and people jump to, for mistakes in a file.
+static void print_mistake(FILE *to, const json_t *file, const json_t *mistake)
+{
+	const char *const keys[] = {"field", "what", "expected"};
+	const json_t *line = json_object_get(mistake, "line");
+	char *texts[3];
+
+	for (size_t i = 0; i < 3; i++) {
+		const char *text = json_string_value(json_object_get(mistake, keys[i]));
+
+		texts[i] = ctl_text_safe(text ? text : "", false);
+	}
+	if (json_is_string(file)) {
+		char *path = ctl_text_value("", file);
+
+		fprintf(to, "%s:", path);
+		if (json_is_integer(line))
+			fprintf(to, "%" JSON_INTEGER_FORMAT ":", json_integer_value(line));
+		fputc(' ', to);
+		free(path);
+	} else {
+		fputs("  ", to);
+	}
+	fprintf(to, "%s%s%s%s%s%s\n", texts[0], texts[0][0] != '\0' ? ": " : "",
+		texts[1][0] != '\0' ? texts[1] : "wrong", texts[2][0] != '\0' ? "; " : "",
+		!json_is_string(file) && texts[2][0] != '\0' ? "expected: " : "", texts[2]);
+	for (size_t i = 0; i < 3; i++)
+		free(texts[i]);
+}
+
+static void print_mistakes(FILE *to, const json_t *file, const json_t *mistakes)
+{
+	size_t i;
+	json_t *mistake;
+
+	json_array_foreach((json_t *)(uintptr_t)mistakes, i, mistake)
+		print_mistake(to, file, mistake);
+}
+
+static bool are_mistakes(const json_t *rows)
+{
+	const json_t *row = json_array_get(rows, 0);
+
+	return json_object_get(row, "field") && json_object_get(row, "line") &&
+	       json_object_get(row, "what");
+}
+
 static void print_object(FILE *to, const json_t *object)
 {
 	struct facts f = {.to = to, .measuring = true, .numbers = true};
@@ -82,7 +129,10 @@ static void print_object(FILE *to, const json_t *object)
 			continue;
 		char *label = ctl_text_label(key);
 		fprintf(to, "\n%s:\n", label);
-		ctl_table(to, value, 2);
+		if (are_mistakes(value))
+			print_mistakes(to, json_object_get(object, "file"), value);
+		else
+			ctl_table(to, value, 2);
 		free(label);
 	}
 }
@@ -134,31 +184,6 @@ void ctl_print(FILE *to, const json_t *result)
 	}
 }
 
-static void print_mistake(const json_t *mistake)
-{
-	const json_t *field = json_object_get(mistake, "field");
-	const json_t *line = json_object_get(mistake, "line");
-	const json_t *what = json_object_get(mistake, "what");
-	const json_t *expected = json_object_get(mistake, "expected");
-	char *name = field ? ctl_text_value("", field) : ctl_text_format("-");
-	char *wrong = what ? ctl_text_value("", what) : ctl_text_format("wrong");
-
-	if (json_is_integer(line))
-		fprintf(stderr, "  line %" JSON_INTEGER_FORMAT ", %s: %s", json_integer_value(line),
-			name, wrong);
-	else
-		fprintf(stderr, "  %s: %s", name, wrong);
-	if (json_is_string(expected)) {
-		char *right = ctl_text_value("", expected);
-
-		fprintf(stderr, "; expected: %s", right);
-		free(right);
-	}
-	fputc('\n', stderr);
-	free(wrong);
-	free(name);
-}
-
 // A single mistake whose words the message repeats adds only what would have been right.
 static bool is_said(const char *message, const json_t *mistakes)
 {
@@ -172,8 +197,7 @@ void ctl_print_error(const json_t *error)
 	const char *message = json_string_value(json_object_get(error, "message"));
 	const json_t *mistakes = json_object_get(json_object_get(error, "data"), "errors");
 	const json_t *expected = json_object_get(json_array_get(mistakes, 0), "expected");
-	size_t i;
-	json_t *mistake;
+	const json_t *file = json_object_get(json_object_get(error, "data"), "file");
 
 	if (!message)
 		message = "an error without a message";
@@ -191,5 +215,5 @@ void ctl_print_error(const json_t *error)
 	fputc('\n', stderr);
 	if (json_integer_value(json_object_get(error, "code")) == CTL_NO_METHOD)
 		return; // the message has said which one may have been meant
-	json_array_foreach((json_t *)(uintptr_t)mistakes, i, mistake) print_mistake(mistake);
+	print_mistakes(stderr, file, mistakes);
 }

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 LOG_SUBSYSTEM("daemon");
 
@@ -273,6 +274,7 @@ static int start(struct daemon *d, char *why, size_t size)
 	rc = start_alarms(d);
 	if (rc < 0)
 		return rc;
+	config_forget_lines(d->config);
 	start_methods(d);
 	rc = privilege_drop(d->config, why, size);
 	return rc < 0 ? rc : state_started(d);
@@ -332,13 +334,52 @@ static int check_done(const char *file, struct config *c)
 	const size_t warnings = c->warnings.list.count;
 
 	config_warnings_print(stderr, file, &c->warnings);
-	printf("%s: no mistakes; %zu interfaces, %zu pools, %zu services", file,
-		c->interfaces.count, c->pools.count, c->services.count);
+	printf("%s: no mistakes; %zu interface%s, %zu pool%s, %zu service%s", file,
+		c->interfaces.count, c->interfaces.count == 1 ? "" : "s", c->pools.count,
+		c->pools.count == 1 ? "" : "s", c->services.count,
+		c->services.count == 1 ? "" : "s");
 	if (warnings > 0)
 		printf("; %zu warning%s", warnings, warnings == 1 ? "" : "s");
 	putchar('\n');
 	config_free(c);
 	return EXIT_SUCCESS;
+}
+
+// Links stay as they are: what they lead to may be another file at the next reload.
+static char *absolute(const char *file)
+{
+	char *here = file[0] == '/' ? NULL : getcwd(NULL, 0);
+	char *path = NULL;
+
+	if (file[0] == '/')
+		return strdup(file);
+	if (here != NULL && asprintf(&path, "%s/%s", here, file) < 0)
+		path = NULL;
+	free(here);
+	return path;
+}
+
+static bool take_name(struct config *c, const char *file)
+{
+	free(c->file);
+	c->file = strdup(file);
+	return c->file != NULL;
+}
+
+// The file and those that it names. What is wrong is printed, all of it.
+static bool read_file(const char *file, struct config **out)
+{
+	struct config_errors errors = {0};
+	int rc = config_read(file, out, &errors);
+
+	if (rc == 0) {
+		rc = pool_tls_check(*out, &errors, &(*out)->warnings);
+		if (rc < 0)
+			config_warnings_print(stderr, file, &(*out)->warnings);
+	}
+	config_errors_print(stderr, file, &errors);
+	config_errors_free(&errors);
+	return rc == 0;
 }
 
 int main(int argc, char **argv)
@@ -352,7 +393,6 @@ int main(int argc, char **argv)
 		{0},
 	};
 	static struct daemon d;
-	struct config_errors errors = {0};
 	const char *file = DEFAULT_FILE;
 	bool check = false;
 	int option;
@@ -384,18 +424,14 @@ int main(int argc, char **argv)
 			argv[optind]);
 		return EXIT_USAGE;
 	}
-	if (config_read(file, &d.config, &errors) < 0) {
-		config_errors_print(stderr, file, &errors);
-		config_errors_free(&errors);
+	if (!read_file(file, &d.config))
 		return EXIT_FAILURE;
-	}
-	config_errors_free(&errors);
 	if (check)
 		return check_done(file, d.config);
 	d.program = argv[0];
 	// The configuration is replaced at every reload, its path stays.
-	d.file = strdup(d.config->file);
-	if (d.file == NULL)
+	d.file = absolute(file);
+	if (d.file == NULL || !take_name(d.config, d.file))
 		return EXIT_FAILURE;
 	log_place(d.config);
 	return run(&d);

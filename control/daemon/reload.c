@@ -28,9 +28,10 @@ struct reload {
 static void errors_log(const char *file, const struct config_errors *errors)
 {
 	for (size_t i = 0; i < errors->list.count; i++) {
-		const struct config_error *e = &errors->list.items[i];
+		char *text = config_error_text(file, &errors->list.items[i]);
 
-		LOG(ERROR, "%s:%d: %s; %s", file, e->line, e->what, e->expected);
+		LOG(ERROR, "%s", text != NULL ? text : "out of memory");
+		free(text);
 	}
 }
 
@@ -131,6 +132,8 @@ static int adopt(struct daemon *d, struct config *next, char *why, size_t size, 
 	}
 	d->config = next;
 	startup_warn(next);
+	config_forget_lines(next);
+	alarm_set_refused(d->alarms, 0, false);
 	rpc_server_take_roles(d->rpc, roles);
 	state_sweep(d);
 	log_place(next);
@@ -139,20 +142,32 @@ static int adopt(struct daemon *d, struct config *next, char *why, size_t size, 
 
 static int read_next(struct daemon *d, struct config **next, struct config_errors *errors)
 {
-	const int rc = config_read(d->file, next, errors);
+	int rc = config_read(d->file, next, errors);
 
 	if (rc < 0)
 		return rc;
-	if (config_needs_restart(d->config, *next, errors) == 0)
+	rc = pool_tls_check(*next, errors, &(*next)->warnings);
+	if (rc == 0 && config_needs_restart(d->config, *next, errors) > 0)
+		rc = -ENOTSUP;
+	if (rc == 0)
 		return 0;
+	startup_warn(*next);
 	config_free(*next);
-	return -EINVAL;
+	*next = NULL;
+	return rc;
 }
 
 static void refuse(struct reload *r, int status, const struct config_errors *errors)
 {
-	LOG(ERROR, "configuration %s was not adopted; the one before stays in force",
-		r->daemon->file);
+	if (status == -ENOTSUP)
+		LOG(ERROR,
+			"configuration %s was not adopted: %zu change%s a restart; nothing was "
+			"changed",
+			r->daemon->file, errors->list.count,
+			errors->list.count == 1 ? " needs" : "s need");
+	else
+		LOG(ERROR, "configuration %s was not adopted; the one before stays in force",
+			r->daemon->file);
 	errors_log(r->daemon->file, errors);
 	r->done(r->user, status, 0, errors);
 	reload_free(r);
@@ -180,6 +195,7 @@ static void run_file(struct reload *r)
 	privilege_read(false);
 
 	if (rc < 0) {
+		alarm_set_refused(d->alarms, errors.list.count, rc == -ENOTSUP);
 		refuse(r, rc, &errors);
 		config_errors_free(&errors);
 		return;
@@ -190,6 +206,7 @@ static void run_file(struct reload *r)
 	privilege_read(false);
 	if (rc < 0) {
 		config_free(next);
+		alarm_set_refused(d->alarms, 1, false);
 		refuse_for(r, rc, why, "files and values that can be loaded");
 		return;
 	}

@@ -11,6 +11,7 @@
 #include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -189,8 +190,9 @@ unsigned startup_check(const struct config *config)
 void startup_warn(const struct config *c)
 {
 	for (size_t i = 0; i < c->warnings.list.count; i++) {
-		const struct config_error *e = &c->warnings.list.items[i];
+		char *text = config_error_text(c->file, &c->warnings.list.items[i]);
 
-		LOG(WARNING, "%s:%d: %s; %s", c->file, e->line, e->what, e->expected);
+		LOG(WARNING, "%s", text != NULL ? text : "out of memory");
+		free(text);
 	}
 }

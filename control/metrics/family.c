@@ -63,7 +63,14 @@ VALUE(alarms)
 		return info.field;                                                                 \
 	}
 
-PORT(up)
+VALUE(port_up)
+{
+	const struct config_interface *i = &s->config(s->daemon)->interfaces.items[at->index];
+	char kernel[ALARM_LINK_NAME];
+
+	return alarm_link_read(s->dp, i, (uint16_t)at->index, kernel) == ALARM_LINK_UP;
+}
+
 PORT(mtu)
 PORT(rx_packets)
 PORT(rx_bytes)
@@ -216,7 +223,8 @@ const struct metrics_family metrics_families[] = {
 	{"postern_interface_tx_errors", COUNTER, METRICS_INTERFACE, NULL,
 		"Packets that the port failed to send.", port_tx_errors},
 
-	{"postern_listen_sessions", GAUGE, METRICS_LISTEN, NULL, "Sessions now.", listen_sessions},
+	{"postern_listen_sessions", GAUGE, METRICS_LISTEN, NULL,
+		"Sessions now, those included that are ending.", listen_sessions},
 	{"postern_listen_sessions_opened", COUNTER, METRICS_LISTEN, NULL,
 		"Sessions begun by a SYN.", listen_opened},
 	{"postern_listen_sessions_refused", COUNTER, METRICS_LISTEN, NULL,
@@ -242,7 +250,8 @@ const struct metrics_family metrics_families[] = {
 		"1 if new sessions go to the member.", member_accepting},
 	{"postern_member_weight", GAUGE, METRICS_MEMBER, NULL,
 		"Share of new sessions relative to the pool's other members.", member_weight},
-	{"postern_member_sessions", GAUGE, METRICS_MEMBER, NULL, "Sessions now.", member_sessions},
+	{"postern_member_sessions", GAUGE, METRICS_MEMBER, NULL,
+		"Sessions now, those included that are ending.", member_sessions},
 	{"postern_member_sessions_limit", GAUGE, METRICS_MEMBER, NULL,
 		"Sessions that the source addresses towards the member have ports for.",
 		member_limit},

@@ -75,6 +75,11 @@ void pool_set_attach(struct pool_set *set, struct postern_dataplane *dp);
 // cannot be loaded (`why` says which and why); the set is unchanged then.
 int pool_set_apply(struct pool_set *set, const struct config *config, char *why, size_t size);
 
+// Loads the files that a configuration's pools name, for nothing but to say what is wrong with them.
+// 0; -EINVAL with every mistake; or -ENOMEM. What works but should not stay so is a warning.
+int pool_tls_check(const struct config *config, struct config_errors *mistakes,
+	struct config_errors *warnings);
+
 // Pools in the order of the configuration; NULL past the end.
 const struct pool *pool_set_at(const struct pool_set *set, unsigned index);
 const struct pool *pool_set_find(const struct pool_set *set, const char *name);

@@ -85,4 +85,5 @@ bool probe_names_match(const X509 *certificate, const char *fqdn, char *const *n
 // tls.c: the settings of a pool's TLS; -EINVAL with `why`.
 int pool_tls_load(const struct config_pool *config, SSL_CTX **out, char *why, size_t size);
 // The oldest error in OpenSSL's queue, in words; empties the queue.
+int pool_tls_no_password(char *buf, int size, int writing, void *user);
 const char *pool_tls_reason(char *buf, size_t size);

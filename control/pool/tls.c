@@ -28,7 +28,7 @@ const char *pool_tls_reason(char *buf, size_t size)
 
 // A key that is locked with a password cannot be used; without this OpenSSL would ask for it on
 // the terminal and wait.
-static int no_password(char *buf, int size, int writing, void *user)
+int pool_tls_no_password(char *buf, int size, int writing, void *user)
 {
 	(void)buf;
 	(void)size;
@@ -90,7 +90,7 @@ int pool_tls_load(const struct config_pool *config, SSL_CTX **out, char *why, si
 	}
 	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); // a probe is a whole handshake
-	SSL_CTX_set_default_passwd_cb(ctx, no_password);
+	SSL_CTX_set_default_passwd_cb(ctx, pool_tls_no_password);
 	int status = load_files(config, ctx, why, size);
 	if (status != 0)
 		SSL_CTX_free(ctx);

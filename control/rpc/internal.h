@@ -229,6 +229,8 @@ void rpc_fail_not_found(
 
 // How far two names are apart: single characters inserted, removed or replaced (Levenshtein).
 unsigned rpc_distance(const char *a, const char *b);
+// Whether somebody who typed `name` may have meant `known`.
+bool rpc_is_near(const char *name, const char *known);
 
 // "one of a, b, c" of names given one by one, cut when there are too many for a line.
 struct rpc_names {
@@ -265,12 +267,13 @@ void rpc_change_members(struct rpc_call *call, struct rpc_context *context, cons
 const struct config_service *rpc_find_service(
 	struct rpc_call *call, struct rpc_context *context, const char *name);
 
-// methods_config.c: reads a file with the rights that reloads have.
+// methods_config.c: reads a file, and those that it names, with the rights that reloads have.
 int rpc_config_read(const struct rpc_context *context, const char *file, struct config **out,
 	struct config_errors *errors);
 
-// methods_config.c: mistakes in a file as error data; NULL if there are none.
-json_t *rpc_config_mistakes(const struct config_errors *errors);
+// methods_config.c: mistakes as error data, which names the file that they are in, if any; NULL if
+// there are none.
+json_t *rpc_config_mistakes(const char *file, const struct config_errors *errors);
 
 // methods_pool.c: the settings of a probe.
 json_t *rpc_probe_object(const struct config_probe *p);

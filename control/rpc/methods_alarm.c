@@ -37,7 +37,7 @@ static void alarm_list(struct rpc_call *call, const json_t *params, void *user)
 	rpc_reply_list(call, items, a ? rpc_textf("%llx", (unsigned long long)at) : NULL);
 }
 
-static const char *const severities[] = {"warning", "degraded", "down", NULL};
+static const char *const severities[] = {"note", "warning", "degraded", "down", NULL};
 
 static const struct rpc_param list_params[] = {
 	{"severity", RPC_STRING, false, true, severities, "alarms of this severity only"},

@@ -2,6 +2,7 @@
 // config: the file that runs, checking one, and reading it again.
 
 #include "control/config/config.h"
+#include "control/pool/pool.h"
 #include "control/rpc/internal.h"
 
 #include <errno.h>
@@ -16,7 +17,7 @@
 // Larger files are none of ours; reading them would hold up probes.
 #define FILE_MAX (16 * 1024 * 1024)
 
-json_t *rpc_config_mistakes(const struct config_errors *errors)
+json_t *rpc_config_mistakes(const char *file, const struct config_errors *errors)
 {
 	json_t *data = NULL;
 
@@ -26,6 +27,8 @@ json_t *rpc_config_mistakes(const struct config_errors *errors)
 		data = rpc_mistake(data, e->field ? e->field : "", e->line,
 			e->what ? e->what : "wrong", e->expected);
 	}
+	if (data && file)
+		json_object_set_new(data, "file", rpc_text(file));
 	return data;
 }
 
@@ -87,7 +90,7 @@ static bool may_check(struct rpc_call *call, const char *file, bool named)
 // The same rows as those of mistakes, in a list that may be empty.
 static json_t *error_list(const struct config_errors *errors)
 {
-	json_t *data = rpc_config_mistakes(errors);
+	json_t *data = rpc_config_mistakes(NULL, errors);
 	json_t *list = data ? json_incref(json_object_get(data, "errors")) : json_array();
 
 	json_decref(data);
@@ -99,10 +102,16 @@ int rpc_config_read(const struct rpc_context *context, const char *file, struct 
 {
 	if (context->read_files)
 		context->read_files(true);
-	const int rc = config_read(file, out, errors);
+	int rc = config_read(file, out, errors);
 
+	if (rc == 0)
+		rc = pool_tls_check(*out, errors, &(*out)->warnings);
 	if (context->read_files)
 		context->read_files(false);
+	if (rc == 0)
+		return 0;
+	config_free(*out);
+	*out = NULL;
 	return rc;
 }
 
@@ -128,15 +137,16 @@ static void config_check(struct rpc_call *call, const json_t *params, void *user
 	if (named && !may_check(call, file, true))
 		return;
 	if (rpc_config_read(context, file, &next, &errors) != 0)
-		rpc_fail(call, RPC_REFUSED, rpc_config_mistakes(&errors), "%.256s: %zu mistake%s",
-			file, count(&errors), count(&errors) == 1 ? "" : "s");
+		rpc_fail(call, RPC_REFUSED, rpc_config_mistakes(file, &errors),
+			"%.256s: %zu mistake%s", file, count(&errors),
+			count(&errors) == 1 ? "" : "s");
 	else
-		rpc_reply(call,
-			json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "file", rpc_text(file),
-				"interfaces", rpc_uint(next->interfaces.count), "pools",
-				rpc_uint(next->pools.count), "services",
-				rpc_uint(next->services.count), "needs-restart",
-				restart_list(now, next), "warnings", error_list(&next->warnings)));
+		rpc_reply(call, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "file", rpc_text(file),
+					"interfaces", rpc_uint(next->interfaces.count), "pools",
+					rpc_uint(next->pools.count), "services",
+					rpc_uint(next->services.count), "warnings",
+					error_list(&next->warnings), "needs-restart",
+					restart_list(now, next)));
 	config_free(next);
 	config_errors_free(&errors);
 }
@@ -158,15 +168,19 @@ static void reload_failed(const struct reload *r, int status, const struct confi
 	const char *file = r->context->config(r->context->daemon)->file;
 
 	if (status == -EALREADY)
-		rpc_fail(r->call, RPC_REFUSED, rpc_config_mistakes(errors),
+		rpc_fail(r->call, RPC_REFUSED, rpc_config_mistakes(NULL, errors),
 			"nothing was reloaded: the configuration that runs waits to be confirmed");
 	else if (status == -ENOENT && r->back)
 		rpc_fail(r->call, RPC_REFUSED, NULL,
 			"nothing waits to be confirmed; what runs is not on trial");
 	else if (status == -EBUSY)
 		rpc_fail(r->call, RPC_BUSY, NULL, "another reload is under way; try again");
+	else if (status == -ENOTSUP)
+		rpc_fail(r->call, RPC_REFUSED, rpc_config_mistakes(file, errors),
+			"%.256s: %zu change%s a restart; nothing was changed", file, count(errors),
+			count(errors) == 1 ? " needs" : "s need");
 	else if (count(errors) > 0)
-		rpc_fail(r->call, RPC_REFUSED, rpc_config_mistakes(errors),
+		rpc_fail(r->call, RPC_REFUSED, rpc_config_mistakes(file, errors),
 			"%.256s: %zu mistake%s; postern goes on with what it had", file,
 			count(errors), count(errors) == 1 ? "" : "s");
 	else
@@ -189,13 +203,11 @@ static void reloaded(void *user, int status, uint64_t epoch, const struct config
 	if (status < 0) {
 		reload_failed(r, status, errors);
 	} else {
-		// What a reload could not reach is told, not half done.
 		const struct config *now = r->context->config(r->context->daemon);
 
 		rpc_audit_change(r->call, NULL, json_pack("{s:o}", "epoch", rpc_uint(epoch)));
-		json_t *answer = json_pack("{s:o, s:o, s:o, s:o}", "epoch", rpc_uint(epoch),
-			"took-ms", rpc_uint((rpc_monotonic_us() - r->begun_us) / 1000),
-			"needs-restart", error_list(errors), "warnings",
+		json_t *answer = json_pack("{s:o, s:o, s:o}", "epoch", rpc_uint(epoch), "took-ms",
+			rpc_uint((rpc_monotonic_us() - r->begun_us) / 1000), "warnings",
 			error_list(&now->warnings));
 
 		if (r->confirm_ms > 0)

@@ -50,7 +50,7 @@ static void config_diff(struct rpc_call *call, const json_t *params, void *user)
 
 	(void)params;
 	if (rpc_config_read(context, now->file, &next, &errors) != 0)
-		rpc_fail(call, RPC_REFUSED, rpc_config_mistakes(&errors),
+		rpc_fail(call, RPC_REFUSED, rpc_config_mistakes(now->file, &errors),
 			"%.256s: a reload would refuse it", now->file);
 	else if (config_compare(now, next, &changes) != 0)
 		rpc_fail(call, RPC_INTERNAL_ERROR, NULL, "out of memory");

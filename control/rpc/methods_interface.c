@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // interface: the ports, as configured and as they are.
 
+#include "control/alarm/alarm.h"
 #include "control/config/config.h"
 #include "control/rpc/internal.h"
 
@@ -48,13 +49,16 @@ static json_t *row(const struct rpc_context *context, const struct config *confi
 {
 	const struct config_interface *i = &config->interfaces.items[index];
 	struct postern_port_info info = {0};
-	bool known = postern_port_read(context->dp, (uint16_t)index, &info) == 0;
+	char kernel[ALARM_LINK_NAME];
+	const enum alarm_link_state link = alarm_link_read(context->dp, i, (uint16_t)index, kernel);
+
+	(void)postern_port_read(context->dp, (uint16_t)index, &info);
 
 	return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name", rpc_text(i->name),
 		"link",
-		!known    ? "unknown"
-		: info.up ? "up"
-			  : "down",
+		link == ALARM_LINK_UNKNOWN ? "unknown"
+		: link == ALARM_LINK_UP    ? "up"
+					   : "down",
 		"mac", mac_text(info.mac), "addresses", prefixes(i), "rx-packets",
 		rpc_uint(info.rx_packets), "tx-packets", rpc_uint(info.tx_packets), "rx-missed",
 		rpc_uint(info.rx_missed), "rx-errors", rpc_uint(info.rx_errors), "tx-errors",

@@ -11,6 +11,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void fail_without_pool(
+	struct rpc_call *call, const struct rpc_context *context, const char *name)
+{
+	const struct pool_member *found = NULL;
+	const struct pool *pool;
+	char meant[2 * POSTERN_NAME_SIZE + 16] = "POOL/MEMBER";
+	unsigned n = 0;
+
+	for (unsigned i = 0; (pool = pool_set_at(context->pools, i)); i++) {
+		const struct pool_member *m = pool_member_find(pool, name);
+
+		n += m != NULL;
+		found = m ? m : found;
+	}
+	if (n == 1)
+		snprintf(meant, sizeof(meant), "%s/%s", found->pool->name, found->name);
+	json_t *data = rpc_mistake(NULL, "member", 0, "the pool is missing", meant);
+	if (n == 1)
+		rpc_fail(call, RPC_INVALID_PARAMS, data,
+			"a member is named as POOL/MEMBER; did you mean \"%s\"?", meant);
+	else
+		rpc_fail(call, RPC_INVALID_PARAMS, data, "a member is named as POOL/MEMBER");
+}
+
 struct pool_member *rpc_find_member(
 	struct rpc_call *call, struct rpc_context *context, const char *path)
 {
@@ -19,9 +43,7 @@ struct pool_member *rpc_find_member(
 	char name[POSTERN_NAME_SIZE];
 
 	if (!slash) {
-		rpc_fail(call, RPC_INVALID_PARAMS,
-			rpc_mistake(NULL, "member", 0, "the pool is missing", "POOL/MEMBER"),
-			"a member is named as POOL/MEMBER");
+		fail_without_pool(call, context, path);
 		return NULL;
 	}
 	// A longer name is cut to one that no pool has, since theirs end before.
@@ -54,13 +76,14 @@ static uint64_t since(const struct pool_member *m)
 
 static json_t *member_object(const struct pool_member *m, const struct postern_member_stats *stats)
 {
-	return json_pack("{s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
-		rpc_textf("%s/%s", m->pool->name, m->name), "address", rpc_endpoint(&m->at),
+	return json_pack("{s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"name", rpc_textf("%s/%s", m->pool->name, m->name), "address", rpc_endpoint(&m->at),
 		"health", pool_health_name(m->health), "admin", pool_admin_name(m->admin), "weight",
 		rpc_uint(m->weight), "since-ms", rpc_uint(since(m)), "sessions",
-		rpc_uint(stats->sessions), "opened", rpc_uint(stats->opened), "refused",
-		rpc_uint(stats->refused), "bytes-in", rpc_uint(stats->bytes_in), "bytes-out",
-		rpc_uint(stats->bytes_out), "why", rpc_text(m->why));
+		rpc_uint(stats->sessions - stats->ending), "ending", rpc_uint(stats->ending),
+		"opened", rpc_uint(stats->opened), "refused", rpc_uint(stats->refused), "bytes-in",
+		rpc_uint(stats->bytes_in), "bytes-out", rpc_uint(stats->bytes_out), "why",
+		rpc_text(m->why));
 }
 
 json_t *rpc_member_row(const struct rpc_context *context, const struct pool_member *m)
@@ -75,9 +98,10 @@ static json_t *member_details(const struct pool_member *m, const struct postern_
 {
 	return json_pack("{s:b, s:o, s:o, s:o, s:o, s:{s:o, s:o, s:o}}", "takes-new",
 		rpc_member_takes_new(m), "fqdn", m->fqdn ? rpc_text(m->fqdn) : json_null(),
-		"established", rpc_uint(stats->established), "silent", rpc_uint(stats->silent),
-		"probe", rpc_probe_object(m->settings), "probes", "ok", rpc_uint(m->probes_ok),
-		"failed", rpc_uint(m->probes_failed), "last-ms", rpc_uint(m->last_probe_ms));
+		"established-since-start", rpc_uint(stats->established), "silent",
+		rpc_uint(stats->silent), "probe", rpc_probe_object(m->settings), "probes", "ok",
+		rpc_uint(m->probes_ok), "failed", rpc_uint(m->probes_failed), "last-ms",
+		rpc_uint(m->last_probe_ms));
 }
 
 static void reply_member(

@@ -26,6 +26,7 @@ static json_t *node_row(const struct rpc_context *context, const struct rpc_node
 	const char *health = NULL;
 	const char *admin = NULL;
 	uint64_t sessions = 0;
+	uint64_t ending = 0;
 	json_t *members = json_array();
 
 	for (uint32_t i = node->first; i != RPC_NODES_END; i = nodes->members[i].next) {
@@ -33,13 +34,15 @@ static json_t *node_row(const struct rpc_context *context, const struct rpc_node
 		struct postern_member_stats stats = {0};
 
 		postern_member_read(context->dp, m->id, &stats);
-		sessions += stats.sessions;
+		sessions += stats.sessions - stats.ending;
+		ending += stats.ending;
 		merge(&health, pool_health_name(m->health));
 		merge(&admin, pool_admin_name(m->admin));
 		json_array_append_new(members, rpc_textf("%s/%s", m->pool->name, m->name));
 	}
-	return json_pack("{s:o, s:s, s:s, s:o, s:o}", "name", rpc_addr(&node->at), "health", health,
-		"admin", admin, "sessions", rpc_uint(sessions), "members", members);
+	return json_pack("{s:o, s:s, s:s, s:o, s:o, s:o}", "name", rpc_addr(&node->at), "health",
+		health, "admin", admin, "sessions", rpc_uint(sessions), "ending", rpc_uint(ending),
+		"members", members);
 }
 
 static void reply_node(struct rpc_call *call, const struct rpc_context *context,

@@ -51,6 +51,7 @@ static json_t *row(const struct rpc_context *context, const struct pool *pool)
 
 		postern_member_read(context->dp, m->id, &stats);
 		sum.sessions += stats.sessions;
+		sum.ending += stats.ending;
 		sum.opened += stats.opened;
 		sum.refused += stats.refused;
 		sum.bytes_in += stats.bytes_in;
@@ -58,12 +59,12 @@ static json_t *row(const struct rpc_context *context, const struct pool *pool)
 		healthy += m->health != POOL_HEALTH_DOWN;
 		taking += rpc_member_takes_new(m);
 	}
-	return json_pack("{s:o, s:i, s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
+	return json_pack("{s:o, s:i, s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
 		rpc_text(pool->name), "members", (int)pool->n_members, "healthy", (int)healthy,
 		"taking", (int)taking, "services", users(context, pool), "sessions",
-		rpc_uint(sum.sessions), "opened", rpc_uint(sum.opened), "refused",
-		rpc_uint(sum.refused), "bytes-in", rpc_uint(sum.bytes_in), "bytes-out",
-		rpc_uint(sum.bytes_out));
+		rpc_uint(sum.sessions - sum.ending), "ending", rpc_uint(sum.ending), "opened",
+		rpc_uint(sum.opened), "refused", rpc_uint(sum.refused), "bytes-in",
+		rpc_uint(sum.bytes_in), "bytes-out", rpc_uint(sum.bytes_out));
 }
 
 static void pool_list(struct rpc_call *call, const json_t *params, void *user)

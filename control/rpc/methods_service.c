@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // service: what postern answers on, and what has come there.
 
+#include "control/alarm/alarm.h"
 #include "control/config/config.h"
 #include "control/pool/pool.h"
 #include "control/rpc/internal.h"
@@ -50,9 +51,11 @@ static json_t *listen_text(const struct config_listen *l)
 	return json_string(config_listen_format(l, text));
 }
 
-static json_t *listen_object(const struct rpc_context *context, const struct postern_snapshot *s,
+static json_t *listen_object(const struct rpc_context *context,
+	const struct config_service *service, const struct postern_snapshot *s,
 	const struct postern_listen *l, struct postern_listen_stats *sum)
 {
+	const struct pool *pool = pool_set_find(context->pools, service->pool);
 	struct postern_listen_stats stats = {0};
 
 	postern_listen_read(context->dp, l->id, &stats);
@@ -61,13 +64,15 @@ static json_t *listen_object(const struct rpc_context *context, const struct pos
 	sum->bytes_in += stats.bytes_in;
 	sum->bytes_out += stats.bytes_out;
 	sum->sessions += stats.sessions;
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "address",
+	sum->ending += stats.ending;
+	return json_pack("{s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "address",
 		listen_text(&(struct config_listen){l->at, l->last_port}), "interface",
 		l->interface < s->n_interfaces ? rpc_text(s->interfaces[l->interface].name)
 					       : json_null(),
-		"sessions", rpc_uint(stats.sessions), "opened", rpc_uint(stats.opened), "refused",
-		rpc_uint(stats.refused), "bytes-in", rpc_uint(stats.bytes_in), "bytes-out",
-		rpc_uint(stats.bytes_out));
+		"taking", (int)alarm_taking(pool, &l->at.addr), "sessions",
+		rpc_uint(stats.sessions - stats.ending), "ending", rpc_uint(stats.ending), "opened",
+		rpc_uint(stats.opened), "refused", rpc_uint(stats.refused), "bytes-in",
+		rpc_uint(stats.bytes_in), "bytes-out", rpc_uint(stats.bytes_out));
 }
 
 static json_t *listen_list(const struct rpc_context *context, const struct config_service *service,
@@ -79,7 +84,8 @@ static json_t *listen_list(const struct rpc_context *context, const struct confi
 
 	for (uint16_t i = 0; s && id != POSTERN_ID_NONE && i < s->n_listens; i++)
 		if (s->listens[i].service == id)
-			json_array_append_new(list, listen_object(context, s, &s->listens[i], sum));
+			json_array_append_new(
+				list, listen_object(context, service, s, &s->listens[i], sum));
 	return list;
 }
 
@@ -94,12 +100,13 @@ static json_t *addresses(const struct config_service *service)
 
 static json_t *row(const struct config_service *service, const struct postern_listen_stats *sum)
 {
-	return json_pack("{s:o, s:s, s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "name",
+	return json_pack("{s:o, s:s, s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
 		rpc_text(service->name), "mode", mode_name(service->mode), "pool",
 		rpc_text(service->pool), "transport", config_transport_name(service->transport),
 		"listen", addresses(service), "translate",
-		config_translate_name(service->translate), "sessions", rpc_uint(sum->sessions),
-		"opened", rpc_uint(sum->opened), "refused", rpc_uint(sum->refused), "bytes-in",
+		config_translate_name(service->translate), "sessions",
+		rpc_uint(sum->sessions - sum->ending), "ending", rpc_uint(sum->ending), "opened",
+		rpc_uint(sum->opened), "refused", rpc_uint(sum->refused), "bytes-in",
 		rpc_uint(sum->bytes_in), "bytes-out", rpc_uint(sum->bytes_out));
 }
 

@@ -10,7 +10,7 @@
 // Who has more than this many reasons needs the first of them; `alarm list` has them all.
 #define REASONS_MAX 50u
 
-// A warning is shown and changes nothing: all still works.
+// Notes and warnings are shown and change nothing: all still works.
 static const char *verdict(const struct alarm_set *alarms)
 {
 	if (alarm_set_count(alarms, ALARM_DOWN) > 0)

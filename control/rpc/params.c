@@ -45,11 +45,41 @@ static bool is_near(const char *name, unsigned distance)
 	return distance <= (allowed > 2 ? allowed : 2);
 }
 
+bool rpc_is_near(const char *name, const char *known)
+{
+	return is_near(name, rpc_distance(name, known));
+}
+
+// "reload" is typed where "config reload" is meant: a verb that only one noun has.
+static const char *method_of_verb(const struct rpc_server *server, const char *name)
+{
+	const size_t length = strcspn(name, ".");
+	const char *found = NULL;
+
+	for (unsigned g = 0; g < server->n_groups; g++) {
+		for (size_t i = 0; i < server->groups[g].count; i++) {
+			const char *known = server->groups[g].methods[i].name;
+			const char *dot = strchr(known, '.');
+
+			if (!dot || strlen(dot + 1) != length ||
+				strncmp(dot + 1, name, length) != 0)
+				continue;
+			if (found)
+				return NULL;
+			found = known;
+		}
+	}
+	return found;
+}
+
 const char *rpc_method_nearest(const struct rpc_server *server, const char *name)
 {
 	const char *best = NULL;
 	unsigned least = UINT32_MAX;
+	const char *verb = method_of_verb(server, name);
 
+	if (verb)
+		return verb;
 	for (unsigned g = 0; g < server->n_groups; g++) {
 		for (size_t i = 0; i < server->groups[g].count; i++) {
 			const char *known = server->groups[g].methods[i].name;

@@ -97,6 +97,7 @@ void rpc_server_add(
 // Ends a call. The result is stolen; so is `data`, which may be NULL. Data of errors has one shape,
 // all mistakes at once, with null for what does not apply:
 //     {"errors": [{"field": "…", "line": 7, "what": "what is wrong", "expected": "what is right"}]}
+// Those in a file have its path beside them, as "file".
 void rpc_reply(struct rpc_call *call, json_t *result);
 void rpc_fail(struct rpc_call *call, int code, json_t *data, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
@@ -122,9 +123,10 @@ struct rpc_context {
 	const struct postern_snapshot *(*snapshot)(void *daemon);
 
 	// Reads the file again and adopts it. `done` is called once, at once or when all workers
-	// have adopted it: status 0, or a negative errno with the mistakes found. With `confirm_ms`
-	// above 0 the configuration of before comes back unless confirm() is called in that time;
-	// while one waits for that, a reload without is -EALREADY.
+	// have adopted it: status 0, or a negative errno with the mistakes found; -ENOTSUP with
+	// the changes that need a restart. With `confirm_ms` above 0 the configuration of before
+	// comes back unless confirm() is called in that time; while one waits for that, a reload
+	// without is -EALREADY.
 	void (*reload)(void *daemon, uint32_t confirm_ms,
 		void (*done)(
 			void *user, int status, uint64_t epoch, const struct config_errors *errors),

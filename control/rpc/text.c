@@ -177,12 +177,40 @@ void rpc_reply_list(struct rpc_call *call, json_t *items, json_t *next)
 	rpc_reply(call, json_pack("{s:o, s:o}", "items", items, "next", next ? next : json_null()));
 }
 
+// The one of a list of names that may have been meant; its length, 0 if none.
+static size_t nearest(const char *names, const char *wanted, const char **out)
+{
+	char one[2 * POSTERN_NAME_SIZE];
+	unsigned least = UINT32_MAX;
+	size_t found = 0;
+
+	for (const char *at = names; at && *at != '\0'; at += strspn(at, ", ")) {
+		const size_t length = strcspn(at, ",");
+
+		snprintf(one, sizeof(one), "%.*s", (int)length, at);
+		if (length < sizeof(one) && rpc_is_near(wanted, one) &&
+			rpc_distance(wanted, one) < least) {
+			least = rpc_distance(wanted, one);
+			*out = at;
+			found = length;
+		}
+		at += length;
+	}
+	// A name of which nothing is left is not what was meant.
+	return found > least ? found : 0;
+}
+
 void rpc_fail_not_found(
 	struct rpc_call *call, const char *field, const char *name, const char *expected)
 {
-	char what[160];
+	char what[320];
+	const char *meant = NULL;
+	const size_t length = nearest(expected, name, &meant);
 
 	snprintf(what, sizeof(what), "there is no %s \"%.80s\"", field, name);
+	if (length > 0)
+		snprintf(what + strlen(what), sizeof(what) - strlen(what),
+			"; did you mean \"%.*s\"?", (int)length, meant);
 	rpc_fail(call, RPC_NOT_FOUND, rpc_mistake(NULL, field, 0, what, expected), "%s", what);
 }
 

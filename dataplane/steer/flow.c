@@ -91,6 +91,12 @@ static void arm(struct steer *s, struct steer_flow *f, uint32_t in_ms)
 	base_wheel_arm(&s->wheel, steer_slot(s, f), s->ip->now_us + (uint64_t)in_ms * 1000);
 }
 
+static void count_ending(struct steer *s, const struct steer_flow *f, int n)
+{
+	steer_sessions_add(&s->members[f->member].stats.ending, n);
+	steer_sessions_add(&s->listens[f->listen].stats.ending, n);
+}
+
 // Moves the session to the list that fits its state and flags now.
 static void relist(struct steer *s, struct steer_flow *f, unsigned from)
 {
@@ -98,6 +104,8 @@ static void relist(struct steer *s, struct steer_flow *f, unsigned from)
 
 	if (from == to)
 		return;
+	if (from == LIST_ENDING || to == LIST_ENDING)
+		count_ending(s, f, to == LIST_ENDING ? 1 : -1);
 	if (from != LIST_NONE)
 		list_remove(s, &s->lists[from], steer_slot(s, f));
 	if (to != LIST_NONE)
@@ -223,6 +231,8 @@ static void withdraw(struct steer *s, struct steer_flow *f)
 		steer_flow_leave(s, f);
 	steer_sessions_add(&s->members[f->member].stats.sessions, -1);
 	steer_sessions_add(&s->listens[f->listen].stats.sessions, -1);
+	if (list_of(f) == LIST_ENDING)
+		count_ending(s, f, -1);
 	steer_member_forget(s, f->member);
 	ip_neigh_release(s->ip, f->neigh);
 	__atomic_store_n(&f->generation, f->generation + 1, __ATOMIC_RELEASE);

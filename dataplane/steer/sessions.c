@@ -69,6 +69,10 @@ int steer_session_read(
 	const uint32_t age = (uint32_t)(now_us >> OPENED_SHIFT) - opened;
 	const uint32_t idle = now_ms - copy.last_ms;
 
+	const uint64_t age_ms = (int32_t)age < 0 ? 0 : ((uint64_t)age << OPENED_SHIFT) / 1000;
+	// The two are rounded differently.
+	const uint64_t idle_ms = (int32_t)idle < 0 ? 0 : idle;
+
 	*out = (struct postern_session){
 		.worker = s->worker,
 		.slot = slot,
@@ -79,12 +83,23 @@ int steer_session_read(
 		.member = copy.member,
 		.translated = seen_by_member(s, &copy),
 		.protocol = copy.flags & FLOW_UDP ? IPPROTO_UDP : IPPROTO_TCP,
-		.age_ms = (int32_t)age < 0 ? 0 : ((uint64_t)age << OPENED_SHIFT) / 1000,
-		.idle_ms = (int32_t)idle < 0 ? 0 : idle,
+		.age_ms = age_ms,
+		.idle_ms = idle_ms < age_ms ? idle_ms : age_ms,
 		.bytes_in = bytes(&copy, FROM_CLIENT),
 		.bytes_out = bytes(&copy, FROM_MEMBER),
 	};
 	return 0;
+}
+
+// The two change one after the other; more that end than there are would come out as a huge number.
+static void add_sessions(
+	const uint32_t *all, const uint32_t *ending, uint32_t *all_sum, uint32_t *ending_sum)
+{
+	const uint32_t over = __atomic_load_n(ending, __ATOMIC_RELAXED);
+	const uint32_t n = __atomic_load_n(all, __ATOMIC_RELAXED);
+
+	*all_sum += n;
+	*ending_sum += over < n ? over : n;
 }
 
 void steer_member_stats_add(
@@ -98,7 +113,7 @@ void steer_member_stats_add(
 	sum->silent += base_get(&m->silent);
 	sum->bytes_in += base_get(&m->bytes_in);
 	sum->bytes_out += base_get(&m->bytes_out);
-	sum->sessions += __atomic_load_n(&m->sessions, __ATOMIC_RELAXED);
+	add_sessions(&m->sessions, &m->ending, &sum->sessions, &sum->ending);
 }
 
 void steer_listen_stats_add(
@@ -110,5 +125,5 @@ void steer_listen_stats_add(
 	sum->refused += base_get(&l->refused);
 	sum->bytes_in += base_get(&l->bytes_in);
 	sum->bytes_out += base_get(&l->bytes_out);
-	sum->sessions += __atomic_load_n(&l->sessions, __ATOMIC_RELAXED);
+	add_sessions(&l->sessions, &l->ending, &sum->sessions, &sum->ending);
 }

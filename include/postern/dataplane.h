@@ -97,7 +97,8 @@ struct postern_member_stats {
 	uint64_t silent;      // SYNs not answered
 	uint64_t bytes_in;    // from clients to the member, IP packet bytes
 	uint64_t bytes_out;   // from the member to clients
-	uint32_t sessions;    // now
+	uint32_t sessions;    // now, those included that are ending
+	uint32_t ending;      // of these: reset, or closed by both sides, and only remembered
 };
 
 void postern_member_read(
@@ -108,7 +109,8 @@ struct postern_listen_stats {
 	uint64_t refused; // no member
 	uint64_t bytes_in;
 	uint64_t bytes_out;
-	uint32_t sessions;
+	uint32_t sessions; // as above
+	uint32_t ending;
 };
 
 void postern_listen_read(

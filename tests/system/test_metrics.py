@@ -142,6 +142,9 @@ def test_other_paths(get):
 def test_an_address_that_is_taken(lab, postern):
     config = copy.deepcopy(postern.config)
     config["postern"] |= {"control-socket": "second.sock", "state": "second.db"}
+    # Devices are claimed first: these are its own.
+    for i, interface in enumerate(config["interfaces"]):
+        interface["device"] = f"net_null{i}"
     second = Postern(lab, config, "second")
     try:
         assert second.launch().wait(20) == 1

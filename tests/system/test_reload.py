@@ -100,7 +100,8 @@ def test_bad_reload_names_every_mistake_and_changes_nothing(postern, restored, d
     # The data of the error carries each mistake; its text form is the operator's.
     typed = postern.ctl("config", "reload", check=False)
     assert typed.returncode != 0
-    lines = {int(n) for n in re.findall(r"\bline (\d+)", typed.stdout + typed.stderr)}
+    form = rf"^{re.escape(str(postern.file))}:(\d+): \S+: .+; "
+    lines = {int(n) for n in re.findall(form, typed.stdout + typed.stderr, re.M)}
     assert BAD_LINES <= lines, typed.stdout + typed.stderr
     assert refused.value.data
     assert postern.ctl("config", "show").stdout == running
@@ -109,12 +110,20 @@ def test_bad_reload_names_every_mistake_and_changes_nothing(postern, restored, d
 
 def test_what_needs_a_restart_is_refused(postern, restored):
     running = postern.ctl("config", "show").stdout
+    before = copy.deepcopy(postern.config["interfaces"])
     changed = copy.deepcopy(postern.config)
     changed["interfaces"][0]["addresses"][0] = "203.0.113.11/24"
     postern.write(changed)
     typed = postern.ctl("config", "reload", check=False)
     assert typed.returncode != 0
-    assert "restart" in typed.stdout + typed.stderr
+    assert "1 change needs a restart; nothing was changed" in typed.stderr
+    assert re.search(rf"^{re.escape(str(postern.file))}:\d+: interfaces\[0\].addresses: changes from",
+                     typed.stderr, re.M)
+    # It stays in mind until a good one.
+    assert any("refused" in r["what"] for r in postern.call("status.show")["reasons"])
+    postern.write(postern.config | {"interfaces": before})
+    postern.reload()
+    assert not any("refused" in r["what"] for r in postern.call("status.show")["reasons"])
     assert postern.ctl("config", "show").stdout == running
 
 

@@ -54,6 +54,7 @@ static uint32_t check_members(const struct steer *s)
 		const struct steer_member *m = &s->members[id];
 		uint32_t before = 0, n = 0;
 
+		RIG_CHECK(m->stats.ending <= m->stats.sessions);
 		for (uint32_t at = m->flows; at != 0; at = s->cold[at - 1].member_next) {
 			RIG_CHECK(used(steer_flow_at(s, at - 1)));
 			RIG_CHECK(steer_flow_at(s, at - 1)->member == id);
@@ -80,7 +81,7 @@ static void check_free(const struct steer *s)
 static void check_worker(const struct worker *w)
 {
 	const struct steer *s = w->steer;
-	uint32_t n = 0, listening = 0;
+	uint32_t n = 0, listening = 0, over = 0, ending = 0;
 
 	for (uint32_t slot = 0; slot < s->capacity; slot++) {
 		const struct steer_flow *f = steer_flow_at(s, slot);
@@ -91,6 +92,7 @@ static void check_worker(const struct worker *w)
 			continue;
 		RIG_CHECK(f->state < POSTERN_SESSION_STATES);
 		n++;
+		over += steer_flow_is_over(f);
 		check_reached(s, slot);
 	}
 	RIG_CHECK(n == s->in_use && n == steer_in_use(s));
@@ -99,9 +101,14 @@ static void check_worker(const struct worker *w)
 	check_list(s, LIST_ENDING);
 	check_free(s);
 	RIG_CHECK(check_members(s) == n);
-	for (uint32_t id = 0; id < s->n_listen_ids; id++)
+	for (uint32_t id = 0; id < s->n_listen_ids; id++) {
 		listening += s->listens[id].stats.sessions;
-	RIG_CHECK(listening == n);
+		ending += s->listens[id].stats.ending;
+	}
+	RIG_CHECK(listening == n && ending == over);
+	for (uint32_t id = 0; id < s->n_member_ids; id++)
+		ending -= s->members[id].stats.ending;
+	RIG_CHECK(ending == 0);
 	RIG_CHECK(base_wheel_is_valid(&s->wheel));
 	RIG_CHECK(base_wheel_is_valid(&w->ip.neigh_wheel));
 }

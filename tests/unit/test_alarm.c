@@ -70,9 +70,47 @@ static void test_all_is_well(void **state)
 {
 	(void)state;
 	none();
-	fake_members[0].admin = POOL_ADMIN_DRAIN; // an operator's own wish
-	none();
 	assert_int_equal(fake_lines, 0);
+}
+
+// An operator's own wish changes no verdict, and is not forgotten.
+static void test_drained_member_is_noted(void **state)
+{
+	(void)state;
+	fake_members[0].admin = POOL_ADMIN_DRAIN;
+	fake_member_sessions[0] = 5;
+	fake_member_ending[0] = 4;
+	only(ALARM_MEMBER_DRAINED, ALARM_NOTE, "edge/fe1",
+		"member edge/fe1 is drained since 2023-11-14T22:13:20Z, 1 session left");
+	fake_pass_ms(60000);
+	fake_member_ending[0] = 5;
+	const struct alarm *a = only(ALARM_MEMBER_DRAINED, ALARM_NOTE, "edge/fe1",
+		"since 2023-11-14T22:13:20Z, 0 sessions left");
+	assert_string_equal(a->remedy, "posternctl member set edge/fe1 state ready");
+	assert_string_equal(alarm_severity_name(a->severity), "note");
+	fake_members[0].admin = POOL_ADMIN_READY;
+	none();
+}
+
+// Members of one family are no use to an address of the other.
+static void test_service_by_address(void **state)
+{
+	(void)state;
+	fake_services[0].listen.count = 2;
+	only(ALARM_SERVICE_DOWN, ALARM_DOWN, "federation",
+		"service federation: no member takes new sessions for [2001:db8::20]:5061");
+	postern_endpoint_parse("[2001:db8::11]:5061", &fake_members[2].at);
+	none();
+	fake_members[0].health = fake_members[1].health = POOL_HEALTH_DOWN;
+	alarm_set_check(set);
+	assert_int_equal(alarm_set_count(set, ALARM_DOWN), 1);
+	assert_string_equal(alarm_set_at(set, 0)->text,
+		"service federation: no member takes new sessions for 192.0.2.20:5061");
+	fake_members[2].weight = 0;
+	alarm_set_check(set);
+	assert_string_equal(alarm_set_at(set, 0)->text,
+		"service federation: no member takes new sessions for 192.0.2.20:5061, "
+		"[2001:db8::20]:5061");
 }
 
 static void test_member_comes_and_goes(void **state)
@@ -125,10 +163,10 @@ static void test_minimum(void **state)
 	(void)state;
 	fake_pool_config.minimum = 3;
 	none();
-	fake_members[0].admin = POOL_ADMIN_DRAIN;
+	fake_members[0].weight = 0;
 	only(ALARM_POOL_MINIMUM, ALARM_DEGRADED, "edge",
 		"2 of 3 members take new sessions, its minimum is 3");
-	fake_members[0].admin = POOL_ADMIN_READY;
+	fake_members[0].weight = 1;
 	none();
 }
 
@@ -253,12 +291,116 @@ static void test_busy_is_measured_by_time(void **state)
 	none();
 }
 
+static void test_wrong_checksums(void **state)
+{
+	(void)state;
+	none();
+	fake_wrong += 3;
+	const struct alarm *a = only(ALARM_CHECKSUM, ALARM_WARNING, "dataplane",
+		"3 segments with a wrong TCP checksum came in");
+	assert_non_null(strstr(a->remedy, "ethtool -K IFACE tx off tso off gso off"));
+	fake_pass_ms(9000);
+	fake_wrong += 4;
+	only(ALARM_CHECKSUM, ALARM_WARNING, "dataplane", "7 segments");
+	fake_pass_ms(9999);
+	only(ALARM_CHECKSUM, ALARM_WARNING, "dataplane", "7 segments");
+	fake_pass_ms(1);
+	none();
+	fake_pass_ms(60000);
+	fake_wrong += 1;
+	only(ALARM_CHECKSUM, ALARM_WARNING, "dataplane", "1 segment with");
+}
+
+static void open_for(unsigned seconds)
+{
+	for (unsigned i = 0; i < seconds; i++) {
+		fake_opened++;
+		alarm_set_check(set);
+		fake_pass_ms(1000);
+	}
+}
+
+static void test_nothing_is_established(void **state)
+{
+	(void)state;
+	none();
+	open_for(29);
+	none();
+	fake_pass_ms(1000);
+	fake_opened++;
+	only(ALARM_HANDSHAKES, ALARM_WARNING, "dataplane",
+		"30 sessions were opened in the last 30 s and none established");
+	fake_established++;
+	none();
+	open_for(31);
+	assert_int_equal(count(), 1);
+	fake_pass_ms(30000); // nobody tries any more
+	none();
+	fake_opened++;
+	none();
+	// Without a member that is another alarm's matter.
+	open_for(31);
+	for (unsigned i = 0; i < FAKE_MEMBERS; i++)
+		fake_members[i].weight = 0;
+	only(ALARM_SERVICE_DOWN, ALARM_DOWN, "federation", "192.0.2.20:5061");
+}
+
+static void test_a_few_slow_clients_are_no_alarm(void **state)
+{
+	(void)state;
+	none();
+	fake_opened += 2;
+	none();
+	fake_pass_ms(29000);
+	none();
+	fake_pass_ms(2000);
+	none();
+}
+
+static void test_refused_file_stays_in_mind(void **state)
+{
+	(void)state;
+	alarm_set_refused(set, 2, false);
+	const struct alarm *a = only(ALARM_CONFIG_REFUSED, ALARM_WARNING, "configuration",
+		"the file on disk was refused at 2023-11-14T22:13:20Z: 2 mistakes; postern runs "
+		"the "
+		"one before");
+	assert_string_equal(a->remedy, "posternctl config check");
+	fake_pass_ms(100000);
+	only(ALARM_CONFIG_REFUSED, ALARM_WARNING, "configuration", "22:13:20Z: 2 mistakes");
+	alarm_set_refused(set, 1, true);
+	only(ALARM_CONFIG_REFUSED, ALARM_WARNING, "configuration", "1 change needs a restart");
+	alarm_set_refused(set, 0, false);
+	none();
+}
+
+// The driver says that there is a link, and the kernel knows better.
+static void test_link_of_the_kernel(void **state)
+{
+	static char gone[] = "net_af_packet0,iface=no-such0,blocksz=4096";
+	static char there[] = "net_af_packet0,iface=lo";
+	char kernel[ALARM_LINK_NAME];
+
+	(void)state;
+	fake_interfaces[0].device = gone;
+	only(ALARM_INTERFACE_LINK, ALARM_DEGRADED, "outside",
+		"interface outside: there is no no-such0 any more");
+	assert_int_equal(alarm_link_read(NULL, &fake_interfaces[0], 0, kernel), ALARM_LINK_GONE);
+	assert_string_equal(kernel, "no-such0");
+	fake_interfaces[0].device = there;
+	assert_true(alarm_link_read(NULL, &fake_interfaces[0], 0, kernel) != ALARM_LINK_GONE);
+	fake_link[0] = false;
+	assert_true(alarm_link_read(NULL, &fake_interfaces[0], 0, kernel) != ALARM_LINK_UP);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_all_is_well),
+		TEST(test_drained_member_is_noted),
+		TEST(test_service_by_address),
 		TEST(test_member_comes_and_goes),
 		TEST(test_the_worst_first),
 		TEST(test_minimum),
@@ -266,6 +408,11 @@ int main(void)
 		TEST(test_link_that_flaps_is_one_alarm),
 		TEST(test_session_table_has_two_thresholds),
 		TEST(test_ports_by_source_addresses),
+		TEST(test_wrong_checksums),
+		TEST(test_nothing_is_established),
+		TEST(test_a_few_slow_clients_are_no_alarm),
+		TEST(test_refused_file_stays_in_mind),
+		TEST(test_link_of_the_kernel),
 		TEST(test_busy_worker),
 		TEST(test_busy_is_measured_by_time),
 	};

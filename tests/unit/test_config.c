@@ -422,95 +422,6 @@ static void test_show_tells_defaults(void **state)
 	config_free(c);
 }
 
-static void test_needs_restart(void **state)
-{
-	(void)state;
-	static const struct {
-		const char *start;
-		const char *interface;
-		const char *field; // NULL: no restart
-		const char *what;
-	} cases[] = {
-		{"# other lines\n", PLAIN, NULL, NULL},
-		{"postern: {log-level: debug}", PLAIN, NULL, NULL},
-		{"postern: {control-socket: a}", PLAIN, "postern.control-socket", "changes from "},
-		{"postern: {roles: {view: a}}", PLAIN, NULL, NULL},
-		{"postern: {state: /a.db}", PLAIN, "postern.state",
-			"changes from /var/lib/postern/state.db to /a.db"},
-		{"postern: {control-group: a}", PLAIN, "postern.control-group",
-			"changes from none to a"},
-		{"dataplane: {memory: 1GB}", PLAIN, "dataplane.memory", "changes from auto to 1GB"},
-		{"dataplane: {buffers: 2048}", PLAIN, "dataplane.buffers",
-			"changes from 16384 to 2048"},
-		{"dataplane: {sessions: 2048}", PLAIN, "dataplane.sessions",
-			"changes from 131072 to 2048"},
-		{"dataplane: {busy-poll: true}", PLAIN, "dataplane.busy-poll",
-			"changes from false to true"},
-		{"dataplane: {huge-pages: off}", PLAIN, "dataplane.huge-pages",
-			"changes from auto to off"},
-		{"dataplane: {eal: [a]}", PLAIN, "dataplane.eal", "changes from [] to [a]"},
-		{"", "device: net_null1, addresses: 192.0.2.1/24", "interfaces[0].device",
-			"changes from net_null0 to net_null1"},
-		{"", "device: net_null0, addresses: [192.0.2.1/24, 192.0.3.1/24]",
-			"interfaces[0].addresses",
-			"changes from [192.0.2.1/24] to [192.0.2.1/24, 192.0.3.1/24]"},
-		{"", PLAIN ", gateway: 192.0.2.9", "interfaces[0].gateway",
-			"changes from [] to [192.0.2.9]"},
-		{"", PLAIN ", routes: [{to: 10.0.0.0/8, via: 192.0.2.9}]",
-			"interfaces[0].routes[0]", "is new"},
-		{"",
-			PLAIN ", routes: [{to: 10.0.0.0/8, via: 192.0.2.9}, {to: 0.0.0.0/0, via: "
-			      "192.0.2.9}]",
-			"interfaces[0].routes[1]", "is new"},
-		{"", PLAIN ", translate-from: 192.0.2.9", "interfaces[0].translate-from",
-			"changes from [] to [192.0.2.9]"},
-		{"", PLAIN ", mtu: 9000", "interfaces[0].mtu", "changes from auto to 9000"},
-		{"", PLAIN "}\n  - {name: mid, device: net_null5, addresses: 203.0.113.1/24",
-			"interfaces[2]", "is new"},
-	};
-	struct config *now = read_skeleton("", PLAIN);
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct config *next = read_skeleton(cases[i].start, cases[i].interface);
-		struct config_errors errors = {0};
-		size_t n = config_needs_restart(now, next, &errors);
-		assert_int_equal(n, errors.list.count);
-		bool found = !cases[i].field && n == 0;
-		for (size_t k = 0; cases[i].field && k < n; k++)
-			found |= strcmp(errors.list.items[k].field, cases[i].field) == 0 &&
-				 strstr(errors.list.items[k].what, cases[i].what);
-		if (!found)
-			fail_msg("case %zu, %s: %zu found, the first at %s: %s", i,
-				cases[i].field ? cases[i].field : "none", n,
-				n ? errors.list.items[0].field : "",
-				n ? errors.list.items[0].what : "");
-		// One change, one line, but for elements of lists that are new or shifted.
-		if (cases[i].field && !strstr(cases[i].interface, "}"))
-			assert_int_equal(n, 1);
-		config_errors_free(&errors);
-		config_free(next);
-	}
-	config_free(now);
-}
-
-static void test_removed_interface_needs_restart(void **state)
-{
-	(void)state;
-	struct config *now = read_skeleton(
-		"", PLAIN "}\n  - {name: mid, device: net_null5, addresses: 203.0.113.1/24");
-	struct config *next = read_skeleton("", PLAIN);
-	struct config_errors errors = {0};
-	size_t n = config_needs_restart(now, next, &errors);
-	assert_true(n > 0);
-	bool found = false;
-	for (size_t i = 0; i < n; i++)
-		found |= strcmp(errors.list.items[i].field, "interfaces[2]") == 0 &&
-			 strstr(errors.list.items[i].what, "no longer there");
-	assert_true(found);
-	config_errors_free(&errors);
-	config_free(now);
-	config_free(next);
-}
-
 static void test_mistakes_are_bounded(void **state)
 {
 	(void)state;
@@ -583,7 +494,7 @@ static void test_unreadable_files(void **state)
 	assert_int_equal(rmdir(folder), 0);
 }
 
-static void assert_first_mistake(const char *text, size_t length, int line, const char *what)
+static void assert_has_mistake(const char *text, size_t length, int line, const char *what)
 {
 	struct config *c;
 	struct config_errors errors = {0};
@@ -606,12 +517,12 @@ static void test_text_is_utf8(void **state)
 	char text[32];
 	for (size_t i = 0; i < COUNT(bad); i++) {
 		int n = snprintf(text, sizeof(text), "# a\n# %s", bad[i]);
-		assert_first_mistake(text, (size_t)n, 2, "is not text");
+		assert_has_mistake(text, (size_t)n, 2, "is not text");
 	}
-	assert_first_mistake("a\0b", 3, 1, "the byte 0x00 is not text");
+	assert_has_mistake("a\0b", 3, 1, "the byte 0x00 is not text");
 	for (size_t i = 0; i < COUNT(good); i++) {
 		int n = snprintf(text, sizeof(text), "# a\n# %s", good[i]);
-		assert_first_mistake(text, (size_t)n, 0, "the file is empty");
+		assert_has_mistake(text, (size_t)n, 0, "the file is empty");
 	}
 }
 
@@ -622,15 +533,15 @@ static void test_costly_text(void **state)
 	static char text[1 << 20];
 	memset(text, '\n', sizeof(text));
 	memcpy(text, "a: |\n", 5);
-	assert_first_mistake(text, sizeof(text), 102, "more than 100 empty lines in a row");
+	assert_has_mistake(text, sizeof(text), 102, "more than 100 empty lines in a row");
 	memset(text, '\r', sizeof(text));
 	memcpy(text, "a: |\n", 5);
-	assert_first_mistake(text, sizeof(text), 102, "more than 100 empty lines in a row");
+	assert_has_mistake(text, sizeof(text), 102, "more than 100 empty lines in a row");
 	memset(text + 5, ' ', 100);
-	assert_first_mistake(text, sizeof(text), 102, "more than 100 empty lines in a row");
+	assert_has_mistake(text, sizeof(text), 102, "more than 100 empty lines in a row");
 	for (size_t i = 0; i + 1 < sizeof(text); i += 2)
 		memcpy(text + i, "%\n", 2);
-	assert_first_mistake(text, sizeof(text), 1, "directives");
+	assert_has_mistake(text, sizeof(text), 1, "directives");
 }
 
 // As editors on other systems write files.
@@ -646,12 +557,12 @@ static void test_deep_nesting(void **state)
 	(void)state;
 	static char text[1 << 20];
 	memset(text, '[', sizeof(text));
-	assert_first_mistake(text, sizeof(text), 1, "nested deeper than 32 levels");
+	assert_has_mistake(text, sizeof(text), 1, "nested deeper than 32 levels");
 	memset(text, '{', sizeof(text));
-	assert_first_mistake(text, sizeof(text), 1, "nested deeper than 32 levels");
+	assert_has_mistake(text, sizeof(text), 1, "nested deeper than 32 levels");
 	for (size_t i = 0; i + 1 < sizeof(text); i += 2)
 		memcpy(text + i, "- ", 2);
-	assert_first_mistake(text, sizeof(text), 1, "nested deeper than 32 levels");
+	assert_has_mistake(text, sizeof(text), 1, "nested deeper than 32 levels");
 }
 
 // Two thousand pools that all stand for one with thousands of members.
@@ -781,8 +692,6 @@ int main(void)
 		cmocka_unit_test(test_anchors),
 		cmocka_unit_test(test_show_reads_back),
 		cmocka_unit_test(test_show_tells_defaults),
-		cmocka_unit_test(test_needs_restart),
-		cmocka_unit_test(test_removed_interface_needs_restart),
 		cmocka_unit_test(test_mistakes_are_bounded),
 		cmocka_unit_test(test_print),
 		cmocka_unit_test(test_unreadable_files),

@@ -99,9 +99,9 @@ static void test_values(void **state)
 
 static void test_mistakes(void **state)
 {
-	static const char *const lines[] = {"a b c", "--nosuch", "limit=x", "limit=1.5",
-		"limit=99999999999999999999", "limit=", "wait=perhaps", "limit=1 limit=2",
-		"--limit"};
+	static const char *const lines[] = {"a b c", "count=3", "--count=3", "a count=3",
+		"--nosuch", "limit=x", "limit=1.5", "limit=99999999999999999999",
+		"limit=", "wait=perhaps", "limit=1 limit=2", "--limit"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
@@ -179,6 +179,28 @@ static void test_table(void **state)
 	json_decref(rows);
 }
 
+static void test_mistakes_in_a_file(void **state)
+{
+	json_t *result = json_loads(
+		"{\"file\": \"/etc/p.yaml\", \"pools\": 1, \"needs-restart\": ["
+		"{\"field\": \"a.b\", \"line\": 7, \"what\": \"is wrong\", \"expected\": "
+		"\"right\"},"
+		"{\"field\": \"c\", \"line\": null, \"what\": \"is bad\", \"expected\": null}]}",
+		0, NULL);
+	char *text = NULL;
+	size_t size = 0;
+	FILE *to = open_memstream(&text, &size);
+
+	(void)state;
+	assert_non_null(to);
+	ctl_print(to, result);
+	fclose(to);
+	assert_non_null(strstr(text, "\n/etc/p.yaml:7: a.b: is wrong; right\n"
+				     "/etc/p.yaml: c: is bad\n"));
+	free(text);
+	json_decref(result);
+}
+
 static void test_rates(void **state)
 {
 	json_t *before = json_pack("{s:I, s:I}", "x", (json_int_t)1000, "y", (json_int_t)1000);
@@ -203,6 +225,7 @@ int main(void)
 		cmocka_unit_test(test_terminal),
 		cmocka_unit_test(test_units),
 		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_mistakes_in_a_file),
 		cmocka_unit_test(test_rates),
 	};
 

@@ -572,6 +572,70 @@ static void test_name_with_nul(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+static void expect_files(struct config_pool *p, const char *field, const char *what)
+{
+	const struct config file = {.pools = {p, 1}};
+	struct config_errors mistakes = {0};
+	struct config_errors warnings = {0};
+	const int rc = pool_tls_check(&file, &mistakes, &warnings);
+
+	assert_int_equal(rc, field != NULL ? -EINVAL : 0);
+	assert_int_equal(mistakes.list.count, field != NULL);
+	if (field != NULL) {
+		assert_string_equal(mistakes.list.items[0].field, field);
+		if (strstr(mistakes.list.items[0].what, what) == NULL)
+			fail_msg("%s", mistakes.list.items[0].what);
+		assert_true(mistakes.list.items[0].expected[0] != '\0');
+	}
+	assert_int_equal(warnings.list.count, 0);
+	config_errors_free(&mistakes);
+}
+
+static void test_files_are_checked(void **state)
+{
+	struct config_pool p = {.name = (char *)"edges",
+		.tls = {.certificate = client_file, .key = client_key, .trust = trust_file}};
+
+	(void)state;
+	expect_files(&p, NULL, NULL);
+	p.tls.certificate = trust_file;
+	expect_files(&p, "pools[0].tls.key", "does not belong to");
+	p.tls.key = (char *)"/nowhere/a.key";
+	expect_files(&p, "pools[0].tls.key", "cannot be used: No such file");
+	p.tls.key = NULL;
+	expect_files(&p, "pools[0].tls.certificate", "cannot be used");
+	p.tls.certificate = (char *)"/dev/null";
+	expect_files(&p, "pools[0].tls.certificate", "/dev/null cannot be used: no start line");
+	p.tls.certificate = NULL;
+	p.tls.trust = client_key;
+	expect_files(&p, "pools[0].tls.trust", "cannot be used");
+}
+
+static void test_expired_certificate_is_a_warning(void **state)
+{
+	struct identity id = make_identity("old", NULL, NULL);
+	char path[64];
+	struct config_errors mistakes = {0};
+	struct config_errors warnings = {0};
+
+	(void)state;
+	X509_gmtime_adj(X509_getm_notAfter(id.certificate), -60);
+	assert_true(X509_sign(id.certificate, id.key, EVP_sha256()) > 0);
+	write_certificate(path, "old.pem", id.certificate);
+	struct config_pool p = {.tls = {.certificate = path, .key = client_key}};
+	const struct config file = {.pools = {&p, 1}};
+	// Its key is another, which is found as well.
+	assert_int_equal(pool_tls_check(&file, &mistakes, &warnings), -EINVAL);
+	assert_int_equal(mistakes.list.count, 1);
+	assert_int_equal(warnings.list.count, 1);
+	assert_string_equal(warnings.list.items[0].field, "pools[0].tls.certificate");
+	assert_non_null(strstr(warnings.list.items[0].what, "has expired, on "));
+	config_errors_free(&mistakes);
+	config_errors_free(&warnings);
+	free_identity(&id);
+	unlink(path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -595,6 +659,8 @@ int main(void)
 		TEST(test_observed_member_comes_back_by_new_probes),
 		TEST(test_probe_from_before_proves_nothing),
 		TEST(test_reload_in_flight),
+		TEST(test_files_are_checked),
+		TEST(test_expired_certificate_is_a_warning),
 		TEST(test_names),
 		TEST(test_names_given_twice),
 		TEST(test_name_with_nul),

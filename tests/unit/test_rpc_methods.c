@@ -42,14 +42,15 @@ void postern_member_read(
 	const struct postern_dataplane *dp, uint16_t id, struct postern_member_stats *out)
 {
 	(void)dp;
-	*out = (struct postern_member_stats){.sessions = id, .opened = UINT64_MAX};
+	*out = (struct postern_member_stats){.sessions = id, .ending = 1, .opened = UINT64_MAX};
 }
 
 void postern_listen_read(
 	const struct postern_dataplane *dp, uint16_t id, struct postern_listen_stats *out)
 {
 	(void)dp;
-	*out = (struct postern_listen_stats){.sessions = 10u * id, .opened = 100u * id};
+	*out = (struct postern_listen_stats){
+		.sessions = 10u * id, .ending = id, .opened = 100u * id};
 }
 
 void postern_counters_read(
@@ -171,6 +172,15 @@ uint32_t pool_member_word(const struct pool_member *m)
 		       : 0;
 }
 
+int pool_tls_check(
+	const struct config *c, struct config_errors *mistakes, struct config_errors *warnings)
+{
+	(void)c;
+	(void)mistakes;
+	(void)warnings;
+	return 0;
+}
+
 int64_t pool_certificate_end(const struct pool *p)
 {
 	(void)p;
@@ -278,6 +288,10 @@ static int setup_methods(void **state)
 		.snapshot = get_snapshot,
 		.reload = reload,
 	};
+	postern_endpoint_parse("192.0.2.20:3478", &service_listens[0].at);
+	postern_endpoint_parse("192.0.2.20:50000", &service_listens[1].at);
+	for (unsigned i = 0; i < 3; i++)
+		snapshot_listens[i].at = service_listens[0].at;
 	rpc_methods_add(&context);
 	link_up[0] = link_up[1] = true;
 	walk_stuck = false;
@@ -338,7 +352,7 @@ static void test_status(void **state)
 	(void)state;
 	expect_verdict(&c, "ok", 0, NULL);
 	members[0].admin = POOL_ADMIN_DRAIN; // an operator's own wish is no trouble
-	expect_verdict(&c, "ok", 0, NULL);
+	expect_verdict(&c, "ok", 1, "edge/fe1 is drained since");
 	members[0].admin = POOL_ADMIN_MAINT;
 	expect_verdict(&c, "degraded", 1, "edge/fe1");
 	members[1].health = POOL_HEALTH_DOWN;
@@ -378,7 +392,10 @@ static void test_service_sums(void **state)
 
 	(void)state;
 	// Listens 1 and 2 are its own, 3 is not.
-	assert_int_equal(json_integer_value(json_object_get(result_of(answer), "sessions")), 30);
+	assert_int_equal(json_integer_value(json_object_get(result_of(answer), "sessions")), 27);
+	assert_int_equal(json_integer_value(json_object_get(result_of(answer), "ending")), 3);
+	const json_t *first = json_array_get(json_object_get(result_of(answer), "listens"), 0);
+	assert_int_equal(json_integer_value(json_object_get(first, "taking")), 3);
 	assert_int_equal(json_array_size(json_object_get(result_of(answer), "listens")), 2);
 	json_decref(answer);
 	client_free(&c);
@@ -395,8 +412,8 @@ static void test_service_says_how(void **state)
 	for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++)
 		assert_string_equal(member(result_of(answer), said[i][0]), said[i][1]);
 	const json_t *listen = json_object_get(result_of(answer), "listen");
-	assert_string_equal(json_string_value(json_array_get(listen, 0)), "[::]:3478");
-	assert_string_equal(json_string_value(json_array_get(listen, 1)), "[::]:50000-59999");
+	assert_string_equal(json_string_value(json_array_get(listen, 0)), "192.0.2.20:3478");
+	assert_string_equal(json_string_value(json_array_get(listen, 1)), "192.0.2.20:50000-59999");
 	json_decref(answer);
 	client_free(&c);
 }
@@ -425,6 +442,8 @@ static void test_not_there(void **state)
 	}
 	client_free(&c);
 }
+
+#include "tests/unit/rpc_meant.h"
 
 static void test_probes(void **state)
 {
@@ -479,7 +498,7 @@ static void test_member_set(void **state)
 	assert_int_equal(members[1].admin, POOL_ADMIN_DRAIN);
 	json_decref(answer);
 	answer = ask(&c, "member.set", "{\"member\":\"fe2\",\"state\":\"ready\"}");
-	assert_string_equal(member(mistake(answer, "member"), "expected"), "POOL/MEMBER");
+	assert_string_equal(member(mistake(answer, "member"), "expected"), "edge/fe2");
 	json_decref(answer);
 	client_free(&c);
 }
@@ -600,59 +619,7 @@ static void test_long_walk(void **state)
 	client_free(&c);
 }
 
-static void test_reload(void **state)
-{
-	struct config_error one = {.line = 7,
-		.field = (char[]){"pools[0]"},
-		.what = (char[]){"wrong"},
-		.expected = (char[]){"right"}};
-	struct config_errors errors = {{&one, 1}};
-	struct client c = client_open();
-
-	(void)state;
-	client_send(&c, "{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"config.reload\"}\n");
-	expect_alive(&c);
-	assert_int_equal(reload_ms, 0);
-	reload_done(reload_user, 0, 8, NULL);
-	json_t *answer = client_answer(&c);
-	assert_int_equal(json_integer_value(json_object_get(result_of(answer), "epoch")), 8);
-	const json_t *warnings = json_object_get(result_of(answer), "warnings");
-	assert_int_equal(json_array_size(warnings), 1);
-	assert_string_equal(member(json_array_get(warnings, 0), "what"), "no good idea");
-	assert_int_equal(
-		json_integer_value(json_object_get(json_array_get(warnings, 0), "line")), 9);
-	json_decref(answer);
-	client_send(&c, "{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"config.reload\",\"params\":{"
-			"\"confirm\":5000}}\n");
-	expect_alive(&c);
-	assert_int_equal(reload_ms, 5000);
-	reload_done(reload_user, -EINVAL, 0, &errors);
-	answer = expect_error(&c, RPC_REFUSED, false);
-	assert_int_equal(
-		json_integer_value(json_object_get(mistake(answer, "pools[0]"), "line")), 7);
-	json_decref(answer);
-	client_send(&c, "{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"config.reload\"}\n");
-	expect_alive(&c);
-	client_free(&c);
-	turns(10);
-	reload_done(reload_user, -EBUSY, 0, &errors);
-}
-
-static void test_check_guards(void **state)
-{
-	static const char *const files[] = {"/dev/zero", "/tmp", "relative.yaml", "/no/such/file"};
-	struct client c = client_open();
-	char params[64];
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		snprintf(params, sizeof(params), "{\"file\":\"%s\"}", files[i]);
-		json_t *answer = ask(&c, "config.check", params);
-		assert_non_null(json_object_get(answer, "error"));
-		json_decref(answer);
-	}
-	client_free(&c);
-}
+#include "tests/unit/rpc_reload.h"
 
 static void test_log(void **state)
 {
@@ -751,8 +718,9 @@ static void test_node_set(void **state)
 	(void)state;
 	json_t *answer = ask(&c, "node.drain", "{\"node\":\"10.0.0.1\"}");
 	assert_string_equal(member(result_of(answer), "admin"), "drain");
-	// Ids 1 and 2, which is also how many sessions they have.
-	assert_int_equal(json_integer_value(json_object_get(result_of(answer), "sessions")), 3);
+	// Ids 1 and 2, which is also how many sessions they have; one of each is over.
+	assert_int_equal(json_integer_value(json_object_get(result_of(answer), "sessions")), 1);
+	assert_int_equal(json_integer_value(json_object_get(result_of(answer), "ending")), 2);
 	assert_int_equal(members[0].admin, POOL_ADMIN_DRAIN);
 	assert_int_equal(members[1].admin, POOL_ADMIN_DRAIN);
 	assert_int_equal(members[2].admin, POOL_ADMIN_READY);
@@ -783,6 +751,7 @@ int main(void)
 		TEST(test_service_sums),
 		TEST(test_service_says_how),
 		TEST(test_not_there),
+		TEST(test_what_was_meant),
 		TEST(test_probes),
 		TEST(test_member_set),
 		TEST(test_pages),

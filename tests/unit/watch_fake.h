@@ -33,21 +33,25 @@ static int64_t fake_certificate_end;
 static bool fake_link[2];
 static uint32_t fake_sessions;                      // in the table, of 1000
 static uint32_t fake_member_sessions[FAKE_MEMBERS]; // by id - 1
+static uint32_t fake_member_ending[FAKE_MEMBERS];   // likewise
 static uint64_t fake_busy;
+static uint64_t fake_wrong, fake_opened, fake_established;
 static struct alarm_time fake_time;
 static char fake_log[64][768]; // lines of NOTICE or above
 static unsigned fake_lines;
 
 static struct postern_addr fake_translate[2];
 static struct postern_prefix fake_prefixes[2];
+static char fake_device[] = "net_null0";
 static struct config_interface fake_interfaces[] = {
 	{.name = (char[]){"outside"}, .addresses = {&fake_prefixes[0], 1}},
 	{.name = (char[]){"inside"},
 		.addresses = {&fake_prefixes[1], 1},
 		.translate_from = {fake_translate, 2}},
 };
+static struct config_listen fake_listens[2];
 static struct config_service fake_services[] = {
-	{.name = (char[]){"federation"}, .pool = (char[]){"edge"}},
+	{.name = (char[]){"federation"}, .pool = (char[]){"edge"}, .listen = {fake_listens, 1}},
 };
 static uint32_t fake_cpus[] = {1};
 static struct config fake_config = {
@@ -71,9 +75,13 @@ static inline void fake_reset(void)
 		snprintf(text, sizeof(text), "10.0.0.%u:5061", i + 11);
 		postern_endpoint_parse(text, &fake_members[i].at);
 		fake_member_sessions[i] = 0;
+		fake_member_ending[i] = 0;
 	}
 	postern_prefix_parse("192.0.2.10/24", &fake_prefixes[0]);
 	postern_prefix_parse("10.0.0.10/24", &fake_prefixes[1]);
+	postern_endpoint_parse("192.0.2.20:5061", &fake_listens[0].at);
+	postern_endpoint_parse("[2001:db8::20]:5061", &fake_listens[1].at);
+	fake_services[0].listen.count = 1;
 	postern_addr_parse("10.0.0.20", &fake_translate[0]);
 	postern_addr_parse("10.0.0.21", &fake_translate[1]);
 	fake_pool_config.minimum = 0;
@@ -81,6 +89,8 @@ static inline void fake_reset(void)
 	fake_link[0] = fake_link[1] = true;
 	fake_sessions = 0;
 	fake_busy = 0;
+	fake_wrong = fake_opened = fake_established = 0;
+	fake_interfaces[0].device = fake_interfaces[1].device = fake_device;
 	fake_lines = 0;
 	fake_time = (struct alarm_time){
 		.monotonic_us = 1000000,
@@ -151,8 +161,9 @@ void postern_member_read(
 	const struct postern_dataplane *dp, uint16_t member, struct postern_member_stats *out)
 {
 	(void)dp;
-	*out = (struct postern_member_stats){
-		.sessions = fake_member_sessions[member - 1], .bytes_in = UINT64_MAX};
+	*out = (struct postern_member_stats){.sessions = fake_member_sessions[member - 1],
+		.ending = fake_member_ending[member - 1],
+		.bytes_in = UINT64_MAX};
 }
 
 void postern_listen_read(
@@ -169,6 +180,9 @@ void postern_counters_read(
 	for (unsigned i = 0; i < POSTERN_COUNTER_COUNT; i++)
 		out[i] = 1000 + i;
 	out[POSTERN_COUNTER_WORKER_BUSY_CYCLES] = fake_busy;
+	out[POSTERN_COUNTER_DROP_TCP_CHECKSUM] += fake_wrong;
+	out[POSTERN_COUNTER_SESSION_OPENED] += fake_opened;
+	out[POSTERN_COUNTER_SESSION_ESTABLISHED] += fake_established;
 }
 
 uint64_t postern_dataplane_adopted(const struct postern_dataplane *dp)

@@ -310,7 +310,7 @@ static const struct expectation expectations[] = {
 		"this is no YAML: \"flow sequence without a closing bracket\"", "a text that holds \": \", \" #\" o"},
 
 	{"bad-tab.yaml", 2, "",
-		"this is no YAML: \"tab character may not be used as indentation\"", "a text that holds \": \", \" #\" o"},
+		"this is no YAML: \"tab character may not be used as indentation\"", "\"key: value\" with spaces"},
 
 	{"bad-tag.yaml", 2, "",
 		"tags (\"!...\") have no meaning here", "the value alone"},
@@ -415,7 +415,7 @@ static const struct expectation expectations[] = {
 	{"bad-values.yaml", 41, "services[0].translate",
 		"this version does not offer \"both\"", "one of: source, destination"},
 	{"bad-values.yaml", 42, "services[0].timeouts.opening",
-		"\"15 s\" has the unknown unit \" s\"", "a duration with its unit (ms,"},
+		"\"15 s\" must be written without a space", "a duration with its unit (ms,"},
 	{"bad-values.yaml", 42, "services[0].timeouts.idle",
 		"\"1000000h\" is out of range", "a duration with its unit (ms,"},
 	{"bad-values.yaml", 42, "services[0].timeouts.closing",
