@@ -101,7 +101,7 @@ static bool is_state_file(const char *name, const char *base)
 // One file of ours; a link to somebody else's is left alone.
 static int own_file(int folder, const char *name, const struct passwd *user)
 {
-	struct stat st;
+	struct stat st = {0};
 	const int fd = openat(folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	int rc = fd < 0 || fstat(fd, &st) < 0 ? -errno : 0;
 
@@ -125,7 +125,7 @@ static int own_state(const char *path, const struct passwd *user)
 	bool alone = true;
 	int rc = folder != NULL ? 0 : -errno;
 
-	for (const struct dirent *e; rc == 0 && (e = readdir(folder)) != NULL;) {
+	for (const struct dirent *e; folder != NULL && rc == 0 && (e = readdir(folder)) != NULL;) {
 		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
 			continue;
 		if (is_state_file(e->d_name, slash + 1))
