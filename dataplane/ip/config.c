@@ -96,6 +96,8 @@ int ip_config_build(struct ip_config *out, const struct postern_snapshot *snapsh
 			.mtu = ports[i].mtu,
 			.tx_checksum = ports[i].tx_checksum,
 		};
+	for (unsigned i = 0; i < snapshot->n_services; i++)
+		out->forwards |= snapshot->services[i].translate == POSTERN_TRANSLATE_DESTINATION;
 	fill_locals(out, snapshot, previous);
 	return 0;
 }

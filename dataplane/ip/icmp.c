@@ -114,7 +114,8 @@ static void echo6(struct ip_layer *ip, struct ip_packet *p)
 
 static bool checksum_is_right(const struct rte_ipv6_hdr *iph, const void *l4, uint16_t length)
 {
-	const uint32_t sum = (uint32_t)rte_ipv6_phdr_cksum(iph, 0) + rte_raw_cksum(l4, length);
+	const struct rte_ipv6_hdr pseudo = ip_pseudo6(iph, IPPROTO_ICMPV6, length);
+	const uint32_t sum = (uint32_t)rte_ipv6_phdr_cksum(&pseudo, 0) + rte_raw_cksum(l4, length);
 
 	return (sum & 0xffff) + (sum >> 16) == 0xffff;
 }
@@ -126,11 +127,8 @@ void ip_icmp_sum(const void *l3, uint8_t family, void *icmp, uint16_t length)
 
 	h->icmp_cksum = 0;
 	if (family == POSTERN_V6) {
-		// Extension headers have no part in the pseudo header (RFC 8200 8.1).
-		struct rte_ipv6_hdr pseudo = *(const struct rte_ipv6_hdr *)l3;
+		const struct rte_ipv6_hdr pseudo = ip_pseudo6(l3, IPPROTO_ICMPV6, length);
 
-		pseudo.proto = IPPROTO_ICMPV6;
-		pseudo.payload_len = rte_cpu_to_be_16(length);
 		sum = rte_ipv6_phdr_cksum(&pseudo, 0);
 	}
 	sum += rte_raw_cksum(icmp, length);
@@ -153,6 +151,11 @@ bool ip_icmp6_input(struct ip_layer *ip, struct ip_packet *p)
 	switch (h->icmp_type) {
 	case ND_NEIGHBOR_SOLICIT:
 	case ND_NEIGHBOR_ADVERT:
+		// RFC 6980 5
+		if (p->reassembled) {
+			IP_DROP(ip, m, ND);
+			return false;
+		}
 		ip_nd_input(ip, p);
 		return false;
 	case ICMP6_ECHO_REQUEST:

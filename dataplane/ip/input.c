@@ -15,10 +15,7 @@
 #define IPV4_OPTION_LSRR 131 // loose source route
 #define IPV4_OPTION_SSRR 137 // strict source route
 
-#define IPV6_EXT_HOP_BY_HOP 0
-#define IPV6_EXT_ROUTING    43
-#define IPV6_EXT_FRAGMENT   44
-#define IPV6_EXT_DEST       60
+#define IPV6_FRAGMENT 44
 
 enum options {
 	OPTIONS_FINE,
@@ -68,6 +65,29 @@ static bool checksum_is_wrong(const struct rte_mbuf *m, const struct rte_ipv4_hd
 	}
 }
 
+// What the port has said of the last fragment is not about the packet.
+static bool take_whole(struct ip_packet *p, bool is_whole)
+{
+	p->reassembled = true;
+	p->checksum_missing = false;
+	return is_whole;
+}
+
+// All fragments of a packet must come to one worker.
+static bool is_anybodys(const struct ip_layer *ip, const struct ip_packet *p)
+{
+	return ip->workers > 1 && !p->handed;
+}
+
+static int hand_up(struct ip_packet *p, uint32_t id)
+{
+	p->tuple.sport = (uint16_t)(id >> 16);
+	p->tuple.dport = (uint16_t)id;
+	return IP_PROTO_FRAGMENT;
+}
+
+static int input_v6(struct ip_layer *ip, struct ip_packet *p);
+
 // Returns the transport protocol, or -1 when the packet has been dropped.
 static int input_v4(struct ip_layer *ip, struct ip_packet *p)
 {
@@ -98,11 +118,6 @@ static int input_v4(struct ip_layer *ip, struct ip_packet *p)
 		IP_DROP(ip, m, IP_CHECKSUM);
 		return -1;
 	}
-	// More fragments, or an offset: everything but "don't fragment".
-	if (h->fragment_offset & ~rte_cpu_to_be_16(RTE_IPV4_HDR_DF_FLAG)) {
-		IP_DROP(ip, m, FRAGMENT);
-		return -1;
-	}
 	const enum options options = header > sizeof(*h) ? options_look(h, header) : OPTIONS_FINE;
 
 	if (options != OPTIONS_FINE) {
@@ -118,7 +133,50 @@ static int input_v4(struct ip_layer *ip, struct ip_packet *p)
 	p->tuple.src = postern_addr_from_v4(h->src_addr);
 	p->tuple.dst = postern_addr_from_v4(h->dst_addr);
 	trim(m, IP_OFFSET + total);
-	return h->next_proto_id;
+	// More fragments, or an offset: everything but "don't fragment".
+	if (likely((h->fragment_offset & ~rte_cpu_to_be_16(RTE_IPV4_HDR_DF_FLAG)) == 0))
+		return h->next_proto_id;
+	if (is_anybodys(ip, p))
+		return hand_up(p, h->packet_id);
+	return take_whole(p, ip_fragment4(ip, p, h->next_proto_id)) ? input_v4(ip, p) : -1;
+}
+
+static bool is_extension(uint8_t proto)
+{
+	return proto == 0 || proto == 43 || proto == 60 || proto == IPV6_FRAGMENT;
+}
+
+// What lies behind extension headers: returns the transport protocol, or -1.
+static int input_extended(struct ip_layer *ip, struct ip_packet *p)
+{
+	const uint8_t *l3 = rte_pktmbuf_mtod_offset(p->m, const uint8_t *, IP_OFFSET);
+	const unsigned payload = p->l4_length;
+	const unsigned there = RTE_MIN((unsigned)p->m->data_len - IP_OFFSET,
+		(unsigned)sizeof(struct rte_ipv6_hdr) + payload);
+	struct ip_walk w = ip_walk_begin(l3);
+
+	switch (ip_walk(l3, there, &w)) {
+	case IP_WALK_MALFORMED:
+		IP_DROP(ip, p->m, EXTENSION);
+		return -1;
+	case IP_WALK_ROUTED:
+		IP_DROP(ip, p->m, IP_OPTION);
+		return -1;
+	default:
+		break;
+	}
+	p->l4 = (uint16_t)(IP_OFFSET + w.at);
+	p->l4_length = (uint16_t)(payload + sizeof(struct rte_ipv6_hdr) - w.at);
+	if (w.next != IPV6_FRAGMENT)
+		return w.next;
+	// Fragments of fragments are nobody's.
+	if (p->reassembled) {
+		IP_DROP(ip, p->m, FRAGMENT);
+		return -1;
+	}
+	if (is_anybodys(ip, p))
+		return hand_up(p, ip_fragment6_id(p, &w));
+	return take_whole(p, ip_fragment6(ip, p, &w)) ? input_v6(ip, p) : -1;
 }
 
 static int input_v6(struct ip_layer *ip, struct ip_packet *p)
@@ -153,18 +211,7 @@ static int input_v6(struct ip_layer *ip, struct ip_packet *p)
 		return -1;
 	}
 	trim(m, (uint32_t)(IP_OFFSET + sizeof(*h) + payload));
-	switch (h->proto) {
-	case IPV6_EXT_FRAGMENT:
-		IP_DROP(ip, m, FRAGMENT);
-		return -1;
-	case IPV6_EXT_HOP_BY_HOP:
-	case IPV6_EXT_ROUTING:
-	case IPV6_EXT_DEST:
-		IP_DROP(ip, m, IP_OPTION);
-		return -1;
-	default:
-		return h->proto;
-	}
+	return unlikely(is_extension(h->proto)) ? input_extended(ip, p) : h->proto;
 }
 
 // A TCP segment sent to a whole link is no unicast packet (RFC 9293 MUST-57); of UDP, services that
@@ -213,8 +260,9 @@ static bool input_one(struct ip_layer *ip, struct ip_packet *p)
 	}
 	if (proto < 0)
 		return false;
+	m = p->m;
 	p->tuple.proto = (uint32_t)proto;
-	if (proto == IPPROTO_TCP || proto == IPPROTO_UDP) {
+	if (proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IP_PROTO_FRAGMENT) {
 		if (is_unicast_frame(m))
 			return true;
 		IP_DROP(ip, m, OTHER_HOST);
@@ -230,8 +278,8 @@ static bool input_one(struct ip_layer *ip, struct ip_packet *p)
 	return false;
 }
 
-unsigned ip_input_again(struct ip_layer *ip, uint16_t interface, struct rte_mbuf **pkts, unsigned n,
-	struct ip_packet *out)
+static unsigned input(struct ip_layer *ip, uint16_t interface, struct rte_mbuf **pkts, unsigned n,
+	bool handed, struct ip_packet *out)
 {
 	unsigned kept = 0;
 
@@ -242,11 +290,20 @@ unsigned ip_input_again(struct ip_layer *ip, uint16_t interface, struct rte_mbuf
 
 		p->m = pkts[i];
 		p->interface = interface;
+		p->handed = handed;
+		// A mark of ours, which no port makes (reassembly.c).
+		p->reassembled = handed && (pkts[i]->ol_flags & RTE_MBUF_F_TX_UDP_SEG);
 		p->checksum_missing = (pkts[i]->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) ==
 				      RTE_MBUF_F_RX_L4_CKSUM_NONE;
 		kept += input_one(ip, p);
 	}
 	return kept;
+}
+
+unsigned ip_input_again(struct ip_layer *ip, uint16_t interface, struct rte_mbuf **pkts, unsigned n,
+	struct ip_packet *out)
+{
+	return input(ip, interface, pkts, n, true, out);
 }
 
 unsigned ip_input(struct ip_layer *ip, uint16_t interface, struct rte_mbuf **pkts, unsigned n,
@@ -258,7 +315,7 @@ unsigned ip_input(struct ip_layer *ip, uint16_t interface, struct rte_mbuf **pkt
 		bytes += pkts[i]->pkt_len;
 	COUNT_N(ip->counters, RX_PACKETS, n);
 	COUNT_N(ip->counters, RX_BYTES, bytes);
-	return ip_input_again(ip, interface, pkts, n, out);
+	return input(ip, interface, pkts, n, false, out);
 }
 
 // Sources that no unicast packet has: "this network", loopback, multicast and reserved in IPv4

@@ -45,7 +45,8 @@ int ip_init(struct ip_layer *ip, struct base_counters *counters, struct rte_memp
 	ip->workers = 1;
 	ip_adopt(ip, config);
 	ip->answers = ip_answers_new(config->n_interfaces, now_us);
-	if (ip->answers == NULL || ip_neigh_init(ip, now_us) < 0 || hold_gateways(ip) < 0) {
+	if (ip->answers == NULL || ip_neigh_init(ip, now_us) < 0 || hold_gateways(ip) < 0 ||
+		ip_fragments_init(ip) < 0) {
 		ip_fini(ip);
 		return -ENOMEM;
 	}
@@ -54,6 +55,7 @@ int ip_init(struct ip_layer *ip, struct base_counters *counters, struct rte_memp
 
 void ip_fini(struct ip_layer *ip)
 {
+	ip_fragments_fini(ip);
 	ip_neigh_fini(ip);
 	free(ip->gateways);
 	free(ip->answers);
@@ -116,5 +118,6 @@ static void announce_some(struct ip_layer *ip)
 void ip_poll(struct ip_layer *ip)
 {
 	ip_neigh_poll(ip);
+	ip_fragments_poll(ip);
 	announce_some(ip);
 }

@@ -13,6 +13,7 @@
 #include "postern/snapshot.h"
 
 #include <rte_ether.h>
+#include <rte_ip.h>
 #include <rte_mbuf.h>
 
 #include <stdbool.h>
@@ -38,15 +39,21 @@ struct ip_tuple {
 
 _Static_assert(sizeof(struct ip_tuple) == 40, "hashed as it lies, so without gaps");
 
+// Protocol of a fragment that another worker may have to put together: in place of the ports stands its
+// packet's number.
+#define IP_PROTO_FRAGMENT 44u
+
 // What input has learned of one packet.
 struct ip_packet {
 	struct ip_tuple tuple; // ports are the transport's to fill in
-	uint16_t interface;    // where it came in
 	struct rte_mbuf *m;
+	uint16_t interface; // where it came in
 	uint16_t l4;        // offset of the transport header from the first byte
 	uint16_t l4_length; // bytes of transport header and payload
 	uint8_t family;     // POSTERN_V4 or POSTERN_V6
 	uint8_t ttl;
+	bool reassembled;      // came in fragments
+	bool handed;           // another worker has found it to be this one's
 	bool checksum_missing; // the sender is on this machine and left the checksum to a port
 };
 
@@ -96,6 +103,7 @@ struct ip_bucket {
 struct ip_config {
 	struct ip_interface *interfaces;
 	uint16_t n_interfaces;
+	bool forwards;           // members send through us to addresses that are not ours
 	struct ip_local *locals; // open addressing, a power of two
 	uint32_t locals_mask;
 	struct base_secret secret;
@@ -136,11 +144,13 @@ struct ip_layer {
 	bool shares; // other workers want to know what is learnt
 	uint8_t n_learnt;
 	struct ip_learnt learnt[IP_LEARNT_MAX]; // in this turn
-	uint16_t neigh_waiting;                 // packets that wait, all entries together
+	uint16_t neigh_waiting;                 // buffers that wait, all entries together
 	struct base_wheel neigh_wheel;
 	uint16_t neigh_clients;                  // entries made for clients
 	uint16_t *gateways;                      // entries held for good, two an interface
 	struct ip_bucket (*answers)[IP_ANSWERS]; // by interface
+	struct ip_fragments *fragments;          // fragment.c
+	uint32_t fragments_held;                 // buffers that wait for the rest of their packet
 	uint64_t defended_us;                    // when an address was last defended
 	uint32_t announce_at;                    // cursor over config->locals
 	bool announces;                          // one worker speaks for all
@@ -164,7 +174,8 @@ void ip_fini(struct ip_layer *ip);
 void ip_adopt(struct ip_layer *ip, const struct ip_config *config);
 
 // Takes received packets; fills `out` with those that carry TCP or UDP, and with sound ICMP errors,
-// and returns how many. All others have been answered, queued or freed. `out` has room for n.
+// and returns how many. All others have been answered, queued or freed. `out` has room for n. With
+// several workers fragments are handed up as they are, for their owner to take again.
 unsigned ip_input(struct ip_layer *ip, uint16_t interface, struct rte_mbuf **pkts, unsigned n,
 	struct ip_packet *out);
 
@@ -203,6 +214,20 @@ bool ip_is_too_big(const struct ip_layer *ip, const struct ip_packet *p, uint16_
 // packet.
 void ip_error(struct ip_layer *ip, struct ip_packet *p, enum ip_error error, uint16_t mtu,
 	enum postern_counter reason);
+
+// Offset of the transport header from an IPv6 header of which so many bytes are there, and its protocol;
+// 0 if none can be reached. Behind the header of a first fragment it is looked for too.
+unsigned ip_transport6(const void *l3, unsigned there, uint8_t *proto);
+
+// The header that IPv6 checksums are made with: extension headers have no part in it (RFC 8200 8.1).
+static inline struct rte_ipv6_hdr ip_pseudo6(const void *l3, uint8_t proto, uint32_t l4_length)
+{
+	struct rte_ipv6_hdr h = *(const struct rte_ipv6_hdr *)l3;
+
+	h.proto = proto;
+	h.payload_len = rte_cpu_to_be_16((uint16_t)l4_length);
+	return h;
+}
 
 // Makes the checksum of an ICMP or ICMPv6 message that lies behind an IP header.
 void ip_icmp_sum(const void *l3, uint8_t family, void *icmp, uint16_t length);

@@ -79,9 +79,10 @@ int ip_neigh_init(struct ip_layer *ip, uint64_t now_us)
 
 static void waiting_drop(struct ip_layer *ip, struct ip_neigh *n, enum postern_counter reason)
 {
-	for (unsigned i = 0; i < n->n_waiting; i++)
+	for (unsigned i = 0; i < n->n_waiting; i++) {
+		ip->neigh_waiting = (uint16_t)(ip->neigh_waiting - n->waiting[i]->nb_segs);
 		ip_drop(ip, n->waiting[i], reason);
-	ip->neigh_waiting = (uint16_t)(ip->neigh_waiting - n->n_waiting);
+	}
 	n->n_waiting = 0;
 }
 
@@ -211,31 +212,18 @@ uint16_t ip_neigh_interface(const struct ip_layer *ip, uint16_t neigh)
 	return ip->neigh[neigh].interface;
 }
 
-bool ip_is_too_big(const struct ip_layer *ip, const struct ip_packet *p, uint16_t neigh)
-{
-	const uint32_t mtu = ip_interface_mtu(ip, ip->neigh[neigh].interface);
-	const struct rte_ipv4_hdr *h =
-		rte_pktmbuf_mtod_offset(p->m, const struct rte_ipv4_hdr *, IP_OFFSET);
-
-	if (likely(p->m->pkt_len <= mtu + IP_OFFSET))
-		return false;
-	return p->family == POSTERN_V6 ||
-	       (h->fragment_offset & rte_cpu_to_be_16(RTE_IPV4_HDR_DF_FLAG)) != 0;
-}
-
 static bool transmit(struct ip_layer *ip, const struct ip_neigh *n, struct rte_mbuf *m)
 {
 	const struct ip_interface *f = &ip->config->interfaces[n->interface];
 	struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, struct rte_ether_hdr *);
 
-	if (m->pkt_len > (uint32_t)f->mtu + IP_OFFSET) {
-		IP_DROP(ip, m, TOO_BIG);
-		return false;
-	}
 	eth->dst_addr = n->mac;
 	eth->src_addr = f->mac;
 	eth->ether_type = postern_addr_is_v4(&n->addr) ? rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4)
 						       : rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV6);
+	if (unlikely((m->ol_flags & RTE_MBUF_F_TX_UDP_SEG) ||
+		     m->pkt_len > (uint32_t)f->mtu + IP_OFFSET))
+		return ip_split(ip, m, n->interface, postern_addr_is_v4(&n->addr));
 	port_tx_push(&ip->tx[n->interface], m, ip->counters);
 	return true;
 }
@@ -249,9 +237,10 @@ bool ip_output(struct ip_layer *ip, struct rte_mbuf *m, uint16_t neigh)
 	case PROBING:
 		return transmit(ip, n, m);
 	case RESOLVING:
-		if (n->n_waiting < WAITING_PER_ENTRY && ip->neigh_waiting < WAITING_IN_ALL) {
+		if (n->n_waiting < WAITING_PER_ENTRY &&
+			ip->neigh_waiting + m->nb_segs <= WAITING_IN_ALL) {
 			n->waiting[n->n_waiting++] = m;
-			ip->neigh_waiting++;
+			ip->neigh_waiting = (uint16_t)(ip->neigh_waiting + m->nb_segs);
 			return true;
 		}
 		IP_DROP(ip, m, NEIGHBOUR_PENDING);
@@ -274,9 +263,10 @@ bool ip_finish_output(struct ip_layer *ip, struct rte_mbuf *m, uint16_t neigh)
 
 static void waiting_send(struct ip_layer *ip, struct ip_neigh *n)
 {
-	for (unsigned i = 0; i < n->n_waiting; i++)
+	for (unsigned i = 0; i < n->n_waiting; i++) {
+		ip->neigh_waiting = (uint16_t)(ip->neigh_waiting - n->waiting[i]->nb_segs);
 		transmit(ip, n, n->waiting[i]);
-	ip->neigh_waiting = (uint16_t)(ip->neigh_waiting - n->n_waiting);
+	}
 	n->n_waiting = 0;
 }
 

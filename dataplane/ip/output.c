@@ -141,7 +141,12 @@ void ip_checksum_fill(struct ip_layer *ip, struct rte_mbuf *m, uint16_t interfac
 	void *header = rte_pktmbuf_mtod_offset(m, void *, l4);
 	const bool v4 = family == POSTERN_V4;
 	const bool udp = proto == IPPROTO_UDP;
+	struct rte_ipv6_hdr pseudo;
 
+	if (!v4) {
+		pseudo = ip_pseudo6(l3, proto, m->pkt_len - l4);
+		l3 = &pseudo;
+	}
 	checksum_set(header, udp, 0);
 	if (!ip->config->interfaces[interface].tx_checksum) {
 		checksum_set(header, udp,

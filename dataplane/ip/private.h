@@ -26,6 +26,81 @@ void ip_nd_announce(struct ip_layer *ip, uint16_t interface, const struct poster
 // Full buckets for each interface; freed with free(). NULL when memory is refused.
 struct ip_bucket (*ip_answers_new(uint16_t interfaces, uint64_t now_us))[IP_ANSWERS];
 
+#define IP_FRAGMENT6 8u // bytes of the IPv6 fragment header
+
+// A walk over extension headers: where it stands, counted from the IPv6 header, which protocol is there,
+// and where the byte lies that says so.
+struct ip_walk {
+	uint16_t at;
+	uint16_t next_at;
+	uint8_t next;
+};
+
+#define IP_WALK_FIRST 6u // the IPv6 header's own Next Header
+
+enum ip_walk_end {
+	IP_WALK_FINE, // stands before something else than an extension header, or before a fragment's
+	IP_WALK_MALFORMED,
+	IP_WALK_ROUTED // a source route
+};
+
+// Goes on over `there` bytes from the IPv6 header. On anything but IP_WALK_FINE *w means nothing.
+enum ip_walk_end ip_walk(const uint8_t *l3, unsigned there, struct ip_walk *w);
+
+static inline struct ip_walk ip_walk_begin(const uint8_t *l3)
+{
+	return (struct ip_walk){.at = 40, .next_at = IP_WALK_FIRST, .next = l3[IP_WALK_FIRST]};
+}
+
+// To which packet a fragment belongs (RFC 791, RFC 8200 4.5).
+struct ip_fragment_key {
+	struct postern_addr src, dst;
+	uint32_t id;
+	uint16_t interface;
+	uint16_t proto; // of IPv4; in IPv6 only the first fragment's counts
+};
+
+_Static_assert(sizeof(struct ip_fragment_key) == 40, "hashed as it lies, so without gaps");
+
+struct ip_fragment_piece {
+	struct rte_mbuf *m;
+	uint16_t offset; // in the packet's payload
+	uint16_t length;
+	uint16_t header; // bytes before it in the frame
+};
+
+struct ip_fragment {
+	struct ip_fragment_key key;
+	struct ip_fragment_piece piece;
+	bool more;
+};
+
+// reassembly.c
+// Keeps a fragment that is sane in itself; takes it. When it was the last that was missing, returns the
+// packet, as the first fragment with the payload of the others behind it, and its payload's length.
+struct rte_mbuf *ip_fragments_add(
+	struct ip_layer *ip, const struct ip_fragment *f, uint32_t *total);
+int ip_fragments_init(struct ip_layer *ip);
+void ip_fragments_fini(struct ip_layer *ip);
+void ip_fragments_poll(struct ip_layer *ip);
+
+// Keeps a fragment. True: the packet is whole, p->m is it, and is to be looked at anew; otherwise the
+// fragment has been taken. Addresses and place of the payload are known; of IPv6 the walk stands at
+// the fragment header.
+bool ip_fragment4(struct ip_layer *ip, struct ip_packet *p, uint8_t proto);
+bool ip_fragment6(struct ip_layer *ip, struct ip_packet *p, const struct ip_walk *w);
+
+// The number of the packet that a fragment belongs to.
+uint32_t ip_fragment6_id(const struct ip_packet *p, const struct ip_walk *w);
+
+// A number for a packet that we send in fragments. Those of other senders behind one address of ours
+// would meet in it.
+uint32_t ip_fragment_id(struct ip_layer *ip);
+
+// Sends a packet whose Ethernet header is complete in pieces, or whole in one buffer if it fits. Takes
+// it. False: too big, or no buffer (counted).
+bool ip_split(struct ip_layer *ip, struct rte_mbuf *m, uint16_t interface, bool v4);
+
 int ip_neigh_init(struct ip_layer *ip, uint64_t now_us);
 void ip_neigh_fini(struct ip_layer *ip);
 void ip_neigh_poll(struct ip_layer *ip);

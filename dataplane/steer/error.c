@@ -10,6 +10,7 @@
 #include "steer/private.h"
 
 #include <rte_byteorder.h>
+#include <rte_icmp.h>
 #include <rte_ip.h>
 
 #include <netinet/icmp6.h>
@@ -66,8 +67,11 @@ static unsigned read_v6(const void *l3, unsigned length, struct ip_tuple *t)
 	// These would pass for sessions of IPv4.
 	if (postern_addr_is_v4(&t->src) || postern_addr_is_v4(&t->dst))
 		return 0;
-	t->proto = h->proto;
-	return sizeof(*h);
+	uint8_t proto = 0;
+	const unsigned header = ip_transport6(l3, length, &proto);
+
+	t->proto = proto;
+	return header;
 }
 
 static bool quote_read(const struct ip_packet *p, struct quote *q)
@@ -94,19 +98,14 @@ static bool quote_read(const struct ip_packet *p, struct quote *q)
 	return true;
 }
 
-// What would come back from where the packet went.
-static struct ip_tuple reversed(const struct ip_tuple *t)
-{
-	return (struct ip_tuple){t->dst, t->src, t->dport, t->sport, t->proto};
-}
-
-bool steer_error_quoted(const struct ip_packet *p, struct ip_tuple *back)
+bool steer_error_about(const struct ip_packet *p, struct ip_tuple *back)
 {
 	struct quote q;
 
 	if (!quote_read(p, &q))
 		return false;
-	*back = reversed(&q.tuple);
+	*back = (struct ip_tuple){
+		q.tuple.dst, q.tuple.src, q.tuple.dport, q.tuple.sport, q.tuple.proto};
 	return true;
 }
 
@@ -131,7 +130,8 @@ static struct steer_flow *find(
 	const struct steer *s, const struct ip_packet *p, const struct quote *q, unsigned *to)
 {
 	const struct ip_tuple *t = &q->tuple;
-	const struct ip_tuple back = reversed(t);
+	// What would come back from there.
+	const struct ip_tuple back = {t->dst, t->src, t->dport, t->sport, t->proto};
 	const uint32_t ref = steer_table_find(s, steer_tuple_hash(s, &back), &back);
 
 	// An error goes to whom the packet came from (RFC 1122 3.2.2).
@@ -152,11 +152,12 @@ static struct steer_flow *find(
 
 static bool is_unreachable(const struct ip_packet *p)
 {
-	const struct icmp6_hdr *h = rte_pktmbuf_mtod_offset(p->m, const struct icmp6_hdr *, p->l4);
+	const struct rte_icmp_hdr *h =
+		rte_pktmbuf_mtod_offset(p->m, const struct rte_icmp_hdr *, p->l4);
 
 	if (p->family == POSTERN_V6)
-		return h->icmp6_type == ICMP6_DST_UNREACH;
-	return h->icmp6_type == ICMP_UNREACH && h->icmp6_code != ICMP_UNREACH_NEEDFRAG;
+		return h->icmp_type == ICMP6_DST_UNREACH;
+	return h->icmp_type == ICMP_UNREACH && h->icmp_code != ICMP_UNREACH_NEEDFRAG;
 }
 
 // A SYN that did not reach its member. Were the client told, it would give up (RFC 1122 4.2.3.9)

@@ -79,6 +79,7 @@ static bool checksum_is_right(const struct steer_packet *p)
 {
 	const struct rte_mbuf *m = p->ip->m;
 	const void *l3 = rte_pktmbuf_mtod_offset(m, const void *, IP_OFFSET);
+	struct rte_ipv6_hdr pseudo;
 
 	switch (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) {
 	case RTE_MBUF_F_RX_L4_CKSUM_GOOD:
@@ -87,9 +88,10 @@ static bool checksum_is_right(const struct steer_packet *p)
 	case RTE_MBUF_F_RX_L4_CKSUM_BAD:
 		return false;
 	default:
-		return p->ip->family == POSTERN_V4
-			       ? rte_ipv4_udptcp_cksum_mbuf_verify(m, l3, p->ip->l4) == 0
-			       : rte_ipv6_udptcp_cksum_mbuf_verify(m, l3, p->ip->l4) == 0;
+		if (p->ip->family == POSTERN_V4)
+			return rte_ipv4_udptcp_cksum_mbuf_verify(m, l3, p->ip->l4) == 0;
+		pseudo = ip_pseudo6(l3, IPPROTO_TCP, p->ip->l4_length);
+		return rte_ipv6_udptcp_cksum_mbuf_verify(m, &pseudo, p->ip->l4) == 0;
 	}
 }
 

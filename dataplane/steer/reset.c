@@ -83,11 +83,6 @@ void steer_answer_reset(struct steer *s, struct steer_packet *p, enum postern_co
 	const bool has_ack = p->flags & RTE_TCP_ACK_FLAG;
 	const uint16_t length = segment_length(&t, 0);
 
-	if (m->nb_segs > 1) {
-		COUNT(s->counters, DROP_NO_SESSION);
-		rte_pktmbuf_free(m);
-		return;
-	}
 	if (!ip_answer_allowed(s->ip, p->ip->interface, IP_ANSWER_RESET)) {
 		rte_pktmbuf_free(m);
 		return;
@@ -95,6 +90,9 @@ void steer_answer_reset(struct steer *s, struct steer_packet *p, enum postern_co
 	base_add(&s->counters->value[reason], 1);
 	// The answer is built where the segment lies; the Ethernet header stays for the way back.
 	m->ol_flags = 0;
+	rte_pktmbuf_free(m->next);
+	m->next = NULL;
+	m->nb_segs = 1;
 	m->data_len = length;
 	m->pkt_len = length;
 	if (has_ack)

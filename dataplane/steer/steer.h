@@ -55,12 +55,12 @@ void steer_free(struct steer *s);
 // ended over the next turns.
 void steer_adopt(struct steer *s, const struct steer_config *config);
 
+// The addresses and ports of what would come back from where the packet went that an ICMP error quotes.
+// False if it quotes none that could be a session's.
+bool steer_error_about(const struct ip_packet *p, struct ip_tuple *back);
+
 // True if a service listens where the packet goes.
 bool steer_listens(const struct steer *s, const struct ip_tuple *t);
-
-// The addresses and ports of what would come back for the packet that an ICMP error quotes; false if it
-// quotes none of a session's kind.
-bool steer_error_quoted(const struct ip_packet *p, struct ip_tuple *back);
 
 // Takes the packets of a burst: TCP, UDP, ICMP errors.
 void steer_input(struct steer *s, struct ip_packet *pkts, unsigned n);

@@ -31,12 +31,17 @@ static unsigned sort_out(struct worker *w, struct ip_packet *pkts, unsigned n)
 	if (w->dp->n_workers == 1)
 		return n;
 	for (unsigned i = 0; i < n; i++) {
-		const unsigned owner = worker_owner(w, &pkts[i]);
+		const bool fragment = pkts[i].tuple.proto == IP_PROTO_FRAGMENT;
+		// What has been handed over is this one's, unless it has only been put together here.
+		const bool settled = pkts[i].handed && !pkts[i].reassembled;
+		const unsigned owner = settled ? w->index : worker_owner(w, &pkts[i]);
 
-		if (owner == w->index)
-			pkts[kept++] = pkts[i];
-		else
+		if (owner != w->index)
 			worker_hand_over(w, owner, pkts[i].m, pkts[i].interface, false);
+		else if (fragment)
+			worker_handed_burst(w, pkts[i].interface, &pkts[i].m, 1);
+		else
+			pkts[kept++] = pkts[i];
 	}
 	return kept;
 }
@@ -53,7 +58,7 @@ void worker_burst(struct worker *w, uint16_t interface, struct rte_mbuf **pkts, 
 void worker_handed_burst(struct worker *w, uint16_t interface, struct rte_mbuf **pkts, unsigned n)
 {
 	struct ip_packet ours[PORT_BURST];
-	const unsigned kept = ip_input_again(&w->ip, interface, pkts, n, ours);
+	const unsigned kept = sort_out(w, ours, ip_input_again(&w->ip, interface, pkts, n, ours));
 
 	if (kept > 0)
 		steer_input(w->steer, ours, kept);

@@ -117,9 +117,11 @@ static int pool_new(
 	struct postern_dataplane *dp, unsigned buffers, unsigned ports, char *why, size_t size)
 {
 	// Every worker's receive queue on every port full, a quarter more for what is under way,
-	// and what each keeps for itself.
-	const unsigned least =
+	// and what each keeps for itself; and an eighth of all that may wait for the rest of their
+	// packets.
+	const unsigned busy =
 		dp->n_workers * (ports * (PORT_DESCRIPTORS + PORT_BURST) * 5 / 4 + 2 * POOL_CACHE);
+	const unsigned least = busy + busy / 7 + 1;
 
 	if (buffers < least) {
 		snprintf(why, size,

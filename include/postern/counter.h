@@ -20,6 +20,8 @@
 	X(ECHO_ANSWERED, "echo-answered", "ICMP and ICMPv6 echo requests answered")                \
 	X(ERROR_TRANSLATED, "error-translated",                                                    \
 		"ICMP errors about packets of sessions translated and passed on")                  \
+	X(REASSEMBLED, "reassembled", "packets put together from their fragments")                 \
+	X(FRAGMENTED, "fragmented", "packets sent on in fragments")                                \
 	X(ERROR_SENT, "error-sent", "ICMP errors of our own about packets that could not go on")   \
 	/* sessions in forward mode */                                                             \
 	X(SESSION_OPENED, "session-opened", "sessions begun by a SYN for a service")               \
@@ -49,10 +51,20 @@
 	X(DROP_IP_VERSION, "drop-ip-version", "IP version does not match the Ethernet type")       \
 	X(DROP_IP_HEADER, "drop-ip-header", "malformed IP header")                                 \
 	X(DROP_IP_CHECKSUM, "drop-ip-checksum", "wrong IPv4 header checksum")                      \
-	X(DROP_IP_OPTION, "drop-ip-option", "IPv4 source routing, or IPv6 extension headers")      \
+	X(DROP_IP_OPTION, "drop-ip-option", "source routing: IPv4 option or IPv6 routing header")  \
+	X(DROP_EXTENSION, "drop-extension",                                                        \
+		"IPv6 extension headers malformed, out of place, too many or too long")            \
 	X(DROP_MARTIAN, "drop-martian", "source address that no unicast packet has")               \
 	X(DROP_SPOOFED, "drop-spoofed", "source address is ours, or belongs to another interface") \
-	X(DROP_FRAGMENT, "drop-fragment", "IP fragment")                                           \
+	X(DROP_FRAGMENT, "drop-fragment", "malformed IP fragment, or one that came twice")         \
+	X(DROP_FRAGMENT_TINY, "drop-fragment-tiny",                                                \
+		"first IP fragment that does not hold the whole transport header")                 \
+	X(DROP_FRAGMENT_OVERLAP, "drop-fragment-overlap",                                          \
+		"fragments of a packet of which two overlap")                                      \
+	X(DROP_FRAGMENT_TIMEOUT, "drop-fragment-timeout",                                          \
+		"fragments whose packet was not whole in time")                                    \
+	X(DROP_FRAGMENT_LIMIT, "drop-fragment-limit",                                              \
+		"fragments given up: too many of one packet, or for newer ones")                   \
 	X(DROP_NOT_OURS, "drop-not-ours", "destination is none of our addresses")                  \
 	X(DROP_PROTOCOL, "drop-protocol", "transport protocol that nothing here speaks")           \
 	X(DROP_ARP, "drop-arp", "malformed ARP packet")                                            \

@@ -10,6 +10,7 @@
 #include <rte_byteorder.h>
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 
 #define PEERS 8
@@ -19,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 // Eight pairs of a client and whoever answers it.
 struct peer {
 	struct postern_addr nat, member;
-	uint16_t nat_port;
+	uint16_t nat_port, member_port;
 	uint32_t next[DIRECTIONS];
 };
 
@@ -41,6 +42,14 @@ static uint16_t side_interface(const struct script *s, unsigned from)
 	return from == FROM_CLIENT || s->r->world.one_arm ? RIG_OUTSIDE : RIG_INSIDE;
 }
 
+static bool is_member(const struct postern_addr *a)
+{
+	const struct postern_addr first =
+		rig_member(postern_addr_is_v4(a) ? POSTERN_V4 : POSTERN_V6, 0);
+
+	return memcmp(a->bytes, first.bytes, 15) == 0 && rig_member_number(a) < RIG_MEMBERS_MAX;
+}
+
 // Learns from a packet that goes to a member where the peer's answers come from.
 static void learn(struct script *s, struct peer *peer)
 {
@@ -48,26 +57,30 @@ static void learn(struct script *s, struct peer *peer)
 
 	while ((p = rig_take(s->r)) != NULL) {
 		const uint8_t *ip = p->bytes + FRAME_IP;
-		const bool v4 = p->bytes[12] == 0x08 && p->bytes[13] == 0 && ip[9] == 6;
-		const bool v6 = p->bytes[12] == 0x86 && ip[6] == 6;
+		const bool v4 = p->bytes[12] == 0x08 && p->bytes[13] == 0;
+		const bool v6 = p->bytes[12] == 0x86;
 		const size_t l4 = v4 ? FRAME_TCP4_AT : FRAME_TCP6_AT;
+		const uint8_t proto = v4 ? ip[9] : ip[6];
+		struct postern_addr src = {0}, dst = {0};
 
 		s->last = *p;
-		if (peer == NULL || (!v4 && !v6) || p->length < l4 + 20)
+		if (peer == NULL || (!v4 && !v6) || p->length < l4 + 8 ||
+			(proto != IPPROTO_TCP && proto != IPPROTO_UDP))
 			continue;
-		if (rte_cpu_to_be_16(RIG_MEMBER_PORT) !=
-			(uint16_t)(p->bytes[l4 + 2] | p->bytes[l4 + 3] << 8))
-			continue;
-		peer->nat_port = (uint16_t)(p->bytes[l4] << 8 | p->bytes[l4 + 1]);
 		if (v4) {
-			memcpy(&peer->nat, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12);
-			memcpy(&peer->member, &peer->nat, 12);
-			memcpy(&peer->nat.bytes[12], ip + 12, 4);
-			memcpy(&peer->member.bytes[12], ip + 16, 4);
+			src = dst = rig_member(POSTERN_V4, 0);
+			memcpy(&src.bytes[12], ip + 12, 4);
+			memcpy(&dst.bytes[12], ip + 16, 4);
 		} else {
-			memcpy(&peer->nat, ip + 8, 16);
-			memcpy(&peer->member, ip + 24, 16);
+			memcpy(src.bytes, ip + 8, 16);
+			memcpy(dst.bytes, ip + 24, 16);
 		}
+		if (!is_member(&dst))
+			continue;
+		peer->nat = src;
+		peer->member = dst;
+		peer->nat_port = (uint16_t)(p->bytes[l4] << 8 | p->bytes[l4 + 1]);
+		peer->member_port = (uint16_t)(p->bytes[l4 + 2] << 8 | p->bytes[l4 + 3]);
 	}
 }
 
@@ -88,7 +101,7 @@ static void do_segment(struct script *s)
 		.interface = side_interface(s, from),
 		.src = client ? rig_client(family, n + 1) : peer->member,
 		.dst = client ? rig_service(s->r, family) : peer->nat,
-		.sport = client ? (uint16_t)(40000 + n) : RIG_MEMBER_PORT,
+		.sport = client ? (uint16_t)(40000 + n) : peer->member_port,
 		.dport = client ? (who & 0x10 ? RIG_PORT_MORE : RIG_PORT) : peer->nat_port,
 		.flags = what & 0x80 ? what & 0x3f : usual[what & 7],
 		.seq = peer->next[from] + off[how & 7],
@@ -108,6 +121,118 @@ static void do_segment(struct script *s)
 		peer->next[from] +=
 			t.payload + ((t.flags & (RTE_TCP_SYN_FLAG | RTE_TCP_FIN_FLAG)) != 0);
 	learn(s, peer);
+}
+
+// A datagram of one of the pairs: which one and its side, how many bytes, and which are wrong.
+static void do_datagram(struct script *s)
+{
+	const uint8_t who = take(s), how = take(s), size = take(s);
+	const unsigned n = who % PEERS, from = who >> 3 & 1;
+	const uint8_t family = n & 1 ? POSTERN_V6 : POSTERN_V4;
+	struct peer *peer = &s->peers[n];
+	const bool client = from == FROM_CLIENT;
+	const struct rig_udp u = {
+		.interface = side_interface(s, from),
+		.src = client ? rig_client(family, n + 1) : peer->member,
+		.dst = client ? rig_service(s->r, family) : peer->nat,
+		.sport = client ? (uint16_t)(40000 + n) : peer->member_port,
+		.dport = client ? (uint16_t)(RIG_PORT + (who >> 4 & 3)) : peer->nat_port,
+		.ttl = how & 1 ? 1 : 60,
+		.no_checksum = how & 2,
+		.checksum_error = how >> 2 & 1,
+		.length = how & 8 ? size : 0,
+		.payload = (uint16_t)(size * 7 > 1400 ? 1400 : size * 7),
+	};
+
+	if (!client && postern_addr_is_none(&peer->nat))
+		return;
+	rig_udp_put(s->r, &u);
+	learn(s, peer);
+}
+
+// An error about what came out last, from where it went or elsewhere, with a few bytes spoilt.
+static void do_error(struct script *s)
+{
+	static const uint8_t types[2][4] = {{3, 11, 12, 4}, {1, 2, 3, 4}};
+	const uint8_t how = take(s), code = take(s);
+	const struct rig_packet about = s->last;
+	const bool v6 = about.bytes[12] == 0x86;
+	const size_t header = v6 ? 40 : 20;
+	struct postern_addr src = rig_addr(v6 ? "2001:db8:7::7" : "192.0.2.7"), dst = src;
+	struct frame f;
+
+	if (about.length < FRAME_IP + header + 8)
+		return;
+	const size_t there = about.length - (size_t)FRAME_IP;
+	const size_t quote = RTE_MIN(RTE_MIN(there, header + 8u + code / 4u), (size_t)256);
+
+	memcpy(dst.bytes + (v6 ? 0 : 12), about.bytes + FRAME_IP + (v6 ? 8 : 12), v6 ? 16 : 4);
+	rig_headers_put(how & 4 ? RIG_OUTSIDE : about.interface, &src, &dst, how & 8 ? 1 : 60,
+		v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP, (unsigned)(8 + quote), f.bytes);
+	f.length = FRAME_IP + header + 8 + quote;
+	uint8_t *icmp = f.bytes + FRAME_IP + header;
+
+	memset(icmp, 0, 8);
+	icmp[0] = types[v6][how & 3];
+	icmp[1] = code & 7;
+	memcpy(icmp + 8, about.bytes + FRAME_IP, quote);
+	for (unsigned i = 0; i < (how >> 4 & 3); i++) {
+		const uint8_t at = take(s);
+
+		icmp[8 + at % quote] ^= take(s);
+	}
+	frame_sum(&f);
+	rig_put(s->r, how & 4 ? RIG_OUTSIDE : about.interface, f.bytes, f.length);
+	learn(s, NULL);
+}
+
+// A piece of a packet for a pair's client or member: where it begins, how long it is, whether more comes.
+static void do_fragment(struct script *s)
+{
+	const uint8_t who = take(s), offset = take(s), length = take(s), how = take(s);
+	const unsigned n = who % PEERS, from = who >> 3 & 1;
+	const bool v6 = n & 1, client = from == FROM_CLIENT, more = how & 1;
+	const uint8_t family = v6 ? POSTERN_V6 : POSTERN_V4;
+	const struct peer *peer = &s->peers[n];
+	const struct postern_addr src = client ? rig_client(family, n + 1) : peer->member;
+	const struct postern_addr dst = client ? rig_service(s->r, family) : peer->nat;
+	const unsigned size = more && !(how & 2) ? length * 8u % 1024 : length;
+	const unsigned field = how & 4 ? 65528u - offset * 8u : offset * 8u;
+	uint8_t frame[2048];
+	size_t at;
+
+	if (!client && postern_addr_is_none(&peer->nat))
+		return;
+	at = rig_headers_put(side_interface(s, from), &src, &dst, 60, v6 ? 44 : IPPROTO_UDP,
+		size + (v6 ? 8u : 0u), frame);
+	if (v6) {
+		const uint8_t header[8] = {IPPROTO_UDP, 0, (uint8_t)(field >> 8),
+			(uint8_t)(field | more), 0, 0, 0, how >> 4};
+
+		memcpy(frame + at, header, 8);
+		at += 8;
+	} else {
+		struct frame f = {.length = at};
+
+		frame[FRAME_IP + 5] = how >> 4;
+		frame[FRAME_IP + 6] =
+			(uint8_t)((how & 8u) << 3 | (unsigned)more << 5 | field >> 11);
+		frame[FRAME_IP + 7] = (uint8_t)(field >> 3);
+		memcpy(f.bytes, frame, at);
+		frame_sum_ip(&f);
+		memcpy(frame, f.bytes, at);
+	}
+	memset(frame + at, offset, size);
+	if (field == 0 && size >= 8) {
+		const uint16_t sport = client ? (uint16_t)(40000 + n) : peer->member_port;
+		const uint16_t dport = client ? RIG_PORT : peer->nat_port;
+		const uint8_t udp[8] = {(uint8_t)(sport >> 8), (uint8_t)sport,
+			(uint8_t)(dport >> 8), (uint8_t)dport, take(s), take(s), 1, 1};
+
+		memcpy(frame + at, udp, 8);
+	}
+	rig_put(s->r, side_interface(s, from), frame, at + size);
+	learn(s, NULL);
 }
 
 static void do_time(struct script *s)
@@ -140,7 +265,15 @@ static void do_adopt(struct script *s)
 		.second_service = a & 0x80,
 		.no_gateway = b & 1,
 		.observe_fall = b >> 1 & 3,
+		.udp = s->r->world.udp,
+		.twin = s->r->world.twin,
+		.destination = s->r->world.destination != (b >> 3 & 1),
+		.affinity = b >> 4 & 1,
+		.try_all = b >> 5 & 1,
 	};
+
+	if (world.destination && (b & 0x40))
+		world.last_port = RIG_PORT + 2;
 
 	if (b & 0x80)
 		world.times = (struct postern_session_times){1000, 2000, 3000, 4000};
@@ -152,7 +285,7 @@ static void do_adopt(struct script *s)
 static void do_spoilt(struct script *s)
 {
 	const uint8_t kind = take(s), how = take(s);
-	struct frame f = frame_make(s->r, kind % FRAME_KINDS);
+	struct frame f = frame_make(s->r, kind % FRAME_ALL_KINDS);
 
 	for (unsigned i = 0; i < how % 8u; i++) {
 		const uint8_t at = take(s);
@@ -220,9 +353,19 @@ static void do_read(struct script *s)
 
 static void act(struct script *s)
 {
-	switch (take(s) % 16) {
+	switch (take(s) % 32) {
 	case 0 ... 6:
+	case 29 ... 30:
 		do_segment(s);
+		break;
+	case 16 ... 18:
+		do_datagram(s);
+		break;
+	case 19 ... 22:
+		do_error(s);
+		break;
+	case 23 ... 28:
+		do_fragment(s);
 		break;
 	case 7:
 	case 8:
@@ -258,13 +401,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const unsigned actions = 200;
 
 	s = (struct script){.data = data, .size = size};
-	const uint8_t a = take(&s), b = take(&s);
-	const struct rig_options o = {
+	const uint8_t a = take(&s), b = take(&s), c = b & 8 ? take(&s) : 0;
+	struct rig_options o = {
 		.world = {.one_arm = a & 1,
 			.members = 1 + (a >> 1 & 3),
 			.translate = 1 + (a >> 3 & 1),
 			.observe_fall = a >> 4 & 3,
-			.second_service = a & 0x40},
+			.second_service = a & 0x40,
+			.udp = c & 1,
+			.twin = c & 2,
+			.destination = c & 4,
+			.affinity = c >> 3 & 1,
+			.try_all = c & 0x10,
+			.mtu = c & 0x20 ? 600 : 0},
 		.sessions = 1 + b % 8u,
 		.tx_checksum = b & 0x40,
 		.rx_checksum = b & 0x80,
@@ -275,6 +424,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.secret = 0x5c,
 	};
 
+	if (o.world.destination && (c & 0x40))
+		o.world.last_port = RIG_PORT + 2;
 	s.r = rig_new(&o);
 	for (unsigned i = 0; i < PEERS; i++)
 		s.peers[i].next[FROM_CLIENT] = i & 2 ? 0xfffffff0 : 0x1000;

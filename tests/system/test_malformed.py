@@ -9,6 +9,7 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption, IPOption_LSRR
 from scapy.layers.inet6 import (
     ICMPv6ND_NS,
     ICMPv6NDOptSrcLLAddr,
+    ICMPv6PacketTooBig,
     IPv6,
     IPv6ExtHdrDestOpt,
     IPv6ExtHdrFragment,
@@ -48,6 +49,14 @@ def raw(packet, size=None, **at):
     return Raw(bytes(data))
 
 
+def chained(count):
+    """So many headers of destination options, one behind the other."""
+    whole = IPv6ExtHdrDestOpt(nh=60)
+    for _ in range(count - 2):
+        whole /= IPv6ExtHdrDestOpt(nh=60)
+    return whole / IPv6ExtHdrDestOpt(nh=6)
+
+
 IPV4, IPV6, ARPT = 0x0800, 0x86DD, 0x0806
 
 # Packet sockets reassemble IPv4 fragments (PACKET_FANOUT_FLAG_DEFRAG, which DPDK's driver sets),
@@ -72,7 +81,8 @@ CASES = [
     ("drop-ip-option", "IPv4 source routing", IPV4,
      ip4(syn(), options=[IPOption_LSRR(routers=["203.0.113.1"])])),
     ("drop-ip-option", "IPv6 routing header", IPV6, ip6(IPv6ExtHdrRouting() / syn())),
-    ("drop-ip-option", "IPv6 destination options", IPV6, ip6(IPv6ExtHdrDestOpt() / syn())),
+    ("drop-extension", "IPv6 extension headers without end", IPV6, ip6(chained(9) / syn())),
+    ("drop-extension", "IPv6 options beyond the end", IPV6, ip6(IPv6ExtHdrDestOpt(nh=6, len=99) / syn())),
     ("drop-martian", "from loopback", IPV4, ip4(syn(), src="127.0.0.1")),
     ("drop-martian", "from multicast", IPV4, ip4(syn(), src="224.0.0.1")),
     ("drop-martian", "from broadcast", IPV4, ip4(syn(), src="255.255.255.255")),
@@ -89,8 +99,13 @@ CASES = [
     ("drop-spoofed", "from our virtual IPv6 address", IPV6, ip6(syn(), src=t.VIRTUAL6)),
     ("drop-spoofed", "from our own IPv6 address", IPV6, ip6(syn(), src=t.OWN6)),
     ("drop-fragment", FIRST, IPV4, ip4(syn(), flags="MF")),
-    ("drop-fragment", LATER, IPV4, ip4(Raw(b"x" * 64), proto=6, frag=3)),
+    ("drop-fragment", LATER, IPV4, ip4(Raw(b"x" * 63), proto=6, flags="MF", frag=3)),
     ("drop-fragment", "IPv6 fragment", IPV6, ip6(IPv6ExtHdrFragment(m=1, id=5, nh=6) / syn())),
+    ("drop-fragment-tiny", "IPv6 first fragment without ports", IPV6,
+     ip6(IPv6ExtHdrFragment(m=1, id=6, nh=6) / Raw(b"x" * 16))),
+    ("drop-error-unknown", "ICMP about nothing", IPV4, ip4(ICMP(type=3, code=4) / ip4(syn()))),
+    ("drop-error-unknown", "ICMPv6 about nothing", IPV6,
+     ip6(ICMPv6PacketTooBig(mtu=1280) / ip6(syn()))),
     ("drop-not-ours", "IPv4 to a stranger", IPV4, ip4(syn(), dst="203.0.113.77")),
     ("drop-not-ours", "IPv6 to a stranger", IPV6, ip6(syn(), dst="2001:db8:0:1::77")),
     ("refuse-port-closed", "UDP", IPV4, ip4(UDP(sport=5060, dport=5061) / b"x")),

@@ -46,10 +46,11 @@ void frame_sum(struct frame *f)
 	l4 = FRAME_IP + (v4 ? (ip[0] & 15u) * 4u : 40);
 	total = FRAME_IP + (v4 ? get16(ip + 2) : 40 + get16(ip + 4));
 	proto = v4 ? ip[9] : ip[6];
-	field = l4 + (proto == IPPROTO_TCP ? 16 : 2);
+	field = l4 + (proto == IPPROTO_TCP ? 16 : proto == IPPROTO_UDP ? 6 : 2);
 	if (total > f->length || field + 2 > total || l4 < FRAME_IP + 20u)
 		return;
-	if (proto != IPPROTO_TCP && proto != IPPROTO_ICMP && proto != IPPROTO_ICMPV6)
+	if (proto != IPPROTO_TCP && proto != IPPROTO_UDP && proto != IPPROTO_ICMP &&
+		proto != IPPROTO_ICMPV6)
 		return;
 	put16(f->bytes + field, rig_l4_checksum(f->bytes, f->length));
 }
@@ -152,6 +153,63 @@ static struct frame make_nd(const struct rig *r, bool advert)
 	return make_icmp(r, POSTERN_V6, (const char *)message, sizeof(message), 255);
 }
 
+static struct frame make_udp(const struct rig *r, uint8_t family)
+{
+	const struct rig_udp u = {.src = rig_client(family, 1),
+		.dst = rig_service(r, family),
+		.sport = 40001,
+		.dport = RIG_PORT,
+		.payload = 24};
+	struct frame f;
+
+	f.length = rig_udp_build(&u, f.bytes);
+	return f;
+}
+
+static struct frame make_error(const struct rig *r, uint8_t family)
+{
+	const struct rig_udp u = {.src = rig_service(r, family),
+		.dst = rig_client(family, 1),
+		.sport = RIG_PORT,
+		.dport = 40001,
+		.payload = 24};
+	uint8_t message[128] = {family == POSTERN_V4 ? 3 : 1, family == POSTERN_V4 ? 3 : 4};
+	uint8_t about[128];
+	const size_t length = rig_udp_build(&u, about) - FRAME_IP;
+
+	memcpy(message + 8, about + FRAME_IP, length);
+	return make_icmp(r, family, (const char *)message, 8 + length, 60);
+}
+
+static struct frame make_fragment(const struct rig *r, uint8_t family)
+{
+	struct frame f = make_udp(r, family);
+
+	if (family == POSTERN_V4) {
+		put16(f.bytes + FRAME_IP + 6, 0x2000);
+		frame_sum_ip(&f);
+		return f;
+	}
+	memmove(f.bytes + FRAME_TCP6_AT + 8, f.bytes + FRAME_TCP6_AT, 32);
+	memcpy(f.bytes + FRAME_TCP6_AT, "\x11\0\0\1\0\0\0\7", 8);
+	f.bytes[FRAME_IP + 6] = 44;
+	f.length += 8;
+	put16(f.bytes + FRAME_IP + 4, 40);
+	return f;
+}
+
+static struct frame make_extended(const struct rig *r)
+{
+	struct frame f = make_tcp(r, POSTERN_V6, true);
+
+	memmove(f.bytes + FRAME_TCP6_AT + 16, f.bytes + FRAME_TCP6_AT, f.length - FRAME_TCP6_AT);
+	memcpy(f.bytes + FRAME_TCP6_AT, "\x3c\0\1\4\0\0\0\0\6\0\1\4\0\0\0\0", 16);
+	f.bytes[FRAME_IP + 6] = 0;
+	f.length += 16;
+	put16(f.bytes + FRAME_IP + 4, (unsigned)f.length - FRAME_TCP6_AT);
+	return f;
+}
+
 struct frame frame_make(const struct rig *r, enum frame_kind kind)
 {
 	switch (kind) {
@@ -175,6 +233,17 @@ struct frame frame_make(const struct rig *r, enum frame_kind kind)
 		return make_icmp(r, POSTERN_V6, "\x80\0\0\0\x12\x34\0\1abcdefgh", 16, 60);
 	case FRAME_NS:
 		return make_nd(r, false);
+	case FRAME_UDP4:
+	case FRAME_UDP6:
+		return make_udp(r, kind == FRAME_UDP6 ? POSTERN_V6 : POSTERN_V4);
+	case FRAME_ERROR4:
+	case FRAME_ERROR6:
+		return make_error(r, kind == FRAME_ERROR6 ? POSTERN_V6 : POSTERN_V4);
+	case FRAME_FRAGMENT4:
+	case FRAME_FRAGMENT6:
+		return make_fragment(r, kind == FRAME_FRAGMENT6 ? POSTERN_V6 : POSTERN_V4);
+	case FRAME_EXTENDED6:
+		return make_extended(r);
 	default:
 		return make_nd(r, true);
 	}

@@ -17,7 +17,15 @@ enum frame_kind {
 	FRAME_ECHO6,
 	FRAME_NS, // for the service's address, with option
 	FRAME_NA,
-	FRAME_KINDS
+	FRAME_KINDS,              // those that end at once, whole or not
+	FRAME_UDP4 = FRAME_KINDS, // datagram for the service
+	FRAME_UDP6,
+	FRAME_ERROR4, // port unreachable, quoting a datagram of the service
+	FRAME_ERROR6,
+	FRAME_FRAGMENT4, // the first, of 32 bytes
+	FRAME_FRAGMENT6,
+	FRAME_EXTENDED6, // SYN behind hop-by-hop and destination options
+	FRAME_ALL_KINDS
 };
 
 // Offsets in the frames above.

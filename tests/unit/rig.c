@@ -246,14 +246,15 @@ void rig_free(struct rig *r)
 {
 	catch_all(r);
 	rig_check_steer(r);
-	// What is not back waits for a neighbour.
+	// What is not back waits for a neighbour or for the rest of its packet.
 	const unsigned back =
 		rte_mempool_avail_count(r->in_pool) + rte_mempool_avail_count(r->dp->pool);
 
 	unsigned waiting = 0;
 
 	for (unsigned i = 0; i < r->dp->n_workers; i++)
-		waiting += r->dp->workers[i]->ip.neigh_waiting;
+		waiting +=
+			r->dp->workers[i]->ip.neigh_waiting + r->dp->workers[i]->ip.fragments_held;
 	RIG_CHECK(back + waiting == 2 * BUFFERS);
 	workers_free(r);
 	RIG_CHECK(rte_mempool_avail_count(r->in_pool) == BUFFERS);
@@ -398,6 +399,15 @@ void rig_health(struct rig *r, uint16_t member, uint32_t word)
 {
 	postern_member_set_health(r->dp, member, word);
 	rig_turn(r);
+}
+
+uint32_t rig_held(const struct rig *r)
+{
+	uint32_t held = 0;
+
+	for (unsigned i = 0; i < r->dp->n_workers; i++)
+		held += r->dp->workers[i]->ip.fragments_held;
+	return held;
 }
 
 uint64_t rig_count(const struct rig *r, enum postern_counter c)

@@ -124,6 +124,8 @@ unsigned rig_waiting(const struct rig *r);
 void rig_discard(struct rig *r);
 
 void rig_health(struct rig *r, uint16_t member, uint32_t word);
+// Buffers that wait for the rest of their packets, of all workers.
+uint32_t rig_held(const struct rig *r);
 uint64_t rig_count(const struct rig *r, enum postern_counter c);
 // The sum of all counters that stand for one packet's end: drops, refusals, answers.
 uint64_t rig_count_ends(const struct rig *r);

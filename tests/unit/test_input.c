@@ -54,8 +54,7 @@ static const struct spoilt ipv4[] = {
 	AT("length 0", TCP4, IP, 16, "\x00\x00", DROP_IP_HEADER),
 	AT("length behind the frame's end", TCP4, IP, 16, "\x00\x3d", DROP_TRUNCATED),
 	AT("length 65535", TCP4, IP, 16, "\xff\xff", DROP_TRUNCATED),
-	AT("first fragment", TCP4, IP, 20, "\x20\x00", DROP_FRAGMENT),
-	AT("last fragment", TCP4, IP, 20, "\x00\x01", DROP_FRAGMENT),
+	AT("fragment of 47 bytes", OPTIONS4, IP, 16, "\x00\x43\x00\x01\x20", DROP_FRAGMENT),
 	AT("UDP whose length lies", TCP4, IP, 23, "\x11", DROP_UDP_HEADER),
 	AT("protocol 0", TCP4, IP, 23, "\x00", DROP_PROTOCOL),
 	AT("ESP", TCP4, IP, 23, "\x32", DROP_PROTOCOL),
@@ -130,10 +129,9 @@ static const struct spoilt ipv6[] = {
 	AT("version 4 under 0x86dd", TCP6, NONE, 14, "\x45", DROP_IP_VERSION),
 	AT("length behind the frame's end", TCP6, NONE, 18, "\x00\x29", DROP_TRUNCATED),
 	AT("length 65535", TCP6, NONE, 18, "\xff\xff", DROP_TRUNCATED),
-	AT("hop-by-hop options", TCP6, NONE, 20, "\x00", DROP_IP_OPTION),
-	AT("routing header", TCP6, NONE, 20, "\x2b", DROP_IP_OPTION),
-	AT("destination options", TCP6, NONE, 20, "\x3c", DROP_IP_OPTION),
-	AT("fragment header", TCP6, NONE, 20, "\x2c", DROP_FRAGMENT),
+	AT("hop-by-hop options beyond the end", TCP6, NONE, 20, "\x00", DROP_EXTENSION),
+	AT("routing header beyond the end", TCP6, NONE, 20, "\x2b", DROP_EXTENSION),
+	AT("destination options beyond the end", TCP6, NONE, 20, "\x3c", DROP_EXTENSION),
 	AT("no next header", TCP6, NONE, 20, "\x3b", DROP_PROTOCOL),
 	AT("UDP whose length lies", TCP6, NONE, 20, "\x11", DROP_UDP_HEADER),
 	AT("ICMPv4 in IPv6", TCP6, NONE, 20, "\x01", DROP_PROTOCOL),
@@ -488,7 +486,7 @@ static void test_random_bytes(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 100000; i++) {
-		struct frame f = frame_make(r, i % FRAME_KINDS);
+		struct frame f = frame_make(r, i % FRAME_ALL_KINDS);
 
 		for (unsigned k = 0; k < 1 + i % 4; k++) {
 			x = x * 1664525u + 1013904223u;

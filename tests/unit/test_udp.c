@@ -467,7 +467,9 @@ static void test_table_full(void **unused)
 		begin(&other);
 	}
 	assert_int_equal(state(&p), POSTERN_SESSION_ESTABLISHED);
-	assert_int_equal(rig_count(r, POSTERN_COUNTER_CLOSE_EVICTED), 15);
+	// Each worker has a table of its own.
+	if (r->dp->n_workers == 1)
+		assert_int_equal(rig_count(r, POSTERN_COUNTER_CLOSE_EVICTED), 15);
 	say(&p, FROM_CLIENT, 3);
 	rig_free(r);
 }
