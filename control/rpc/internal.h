@@ -126,6 +126,8 @@ struct rpc_server {
 	bool has_acl;            // on the socket file
 	struct store *store;     // NULL: changes are not recorded
 	struct rpc_refusals refusals[RPC_REFUSALS_MAX];
+	LIST_HEAD(, rpc_closing) closings; // sessions are being closed for these calls
+	uint32_t closing_ticket;           // of the last
 };
 
 // server.c: a server without a socket of its own.
@@ -287,6 +289,7 @@ void rpc_methods_pool(struct rpc_context *context);
 void rpc_methods_member(struct rpc_context *context);
 void rpc_methods_node(struct rpc_context *context);
 void rpc_methods_session(struct rpc_context *context);
+void rpc_methods_session_close(struct rpc_context *context);
 void rpc_methods_stats(struct rpc_context *context);
 void rpc_methods_config(struct rpc_context *context);
 void rpc_methods_diff(struct rpc_context *context);

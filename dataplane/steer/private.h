@@ -193,6 +193,8 @@ struct steer {
 	uint8_t worker;
 	uint8_t workers;
 	struct rte_ring *events;
+	struct rte_ring *closes;
+	struct rte_ring *closed;
 };
 
 // One packet on its way through. What TCP alone has is not set for others.
@@ -331,6 +333,10 @@ struct rte_mbuf *steer_segment_new(struct steer *s, const struct ip_tuple *t, ui
 // error.c
 // An ICMP error: goes to the side of the session that sent the packet it quotes. Takes the packet.
 void steer_error_input(struct steer *s, struct ip_packet *p);
+
+// close.c
+// Closes sessions that control has asked for, a bounded number. True if more wait.
+bool steer_close_some(struct steer *s);
 
 // udp.c
 // Reads the header; false if the packet has been dropped.

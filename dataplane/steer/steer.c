@@ -64,6 +64,8 @@ struct steer *steer_new(const struct steer_setup *setup)
 	s->worker = setup->worker;
 	s->workers = setup->workers;
 	s->events = setup->events;
+	s->closes = setup->closes;
+	s->closed = setup->closed;
 	s->health = setup->health;
 	s->health_changes = setup->health_changes;
 	memcpy(&s->random, setup->secret.bytes, sizeof(s->random));
@@ -191,7 +193,9 @@ bool steer_poll(struct steer *s)
 		kill_some(s);
 	if (s->sweeping)
 		sweep_some(s);
+	const bool closing = steer_close_some(s);
+
 	while ((slot = base_wheel_expire(&s->wheel, s->ip->now_us, &budget)) != BASE_WHEEL_NONE)
 		steer_flow_expired(s, steer_flow_at(s, slot));
-	return s->killing || s->sweeping || budget == 0;
+	return s->killing || s->sweeping || closing || budget == 0;
 }

@@ -35,6 +35,13 @@ int steer_config_build(struct steer_config *out, const struct postern_snapshot *
 	const struct base_secret *secret);
 void steer_config_clear(struct steer_config *c);
 
+// A session that control wants closed.
+struct steer_close {
+	uint32_t slot;
+	uint32_t generation;
+	uint32_t ticket; // for the answer
+};
+
 struct steer_setup {
 	struct base_counters *counters;
 	struct ip_layer *ip;            // has adopted its configuration
@@ -42,6 +49,8 @@ struct steer_setup {
 	uint8_t worker;                 // index
 	uint8_t workers;                // how many; ports are drawn so that they name this one
 	struct rte_ring *events;        // of struct postern_event; this worker is the only producer
+	struct rte_ring *closes;        // of struct steer_close; this worker is the only consumer
+	struct rte_ring *closed;        // of struct postern_closed, as many; the only producer
 	const uint32_t *health;         // words by member id; control: rw, worker: ro
 	const uint64_t *health_changes; // grows after words have changed; control: rw, worker: ro
 	struct base_secret secret;      // keys the session table

@@ -135,6 +135,29 @@ int postern_session_get(const struct postern_dataplane *dp, unsigned worker, uin
 	return rc == 0 && out->generation != generation ? -ENOENT : rc;
 }
 
+int postern_session_close(struct postern_dataplane *dp, unsigned worker, uint32_t slot,
+	uint32_t generation, uint32_t ticket)
+{
+	const struct steer_close c = {slot, generation, ticket};
+
+	if (worker >= dp->n_workers)
+		return -ENOENT;
+	if (rte_ring_sp_enqueue_elem(
+		    dp->workers[worker]->closes, (void *)(uintptr_t)&c, sizeof(c)) != 0)
+		return -EAGAIN;
+	return 0;
+}
+
+unsigned postern_closed_take(struct postern_dataplane *dp, struct postern_closed *out, unsigned n)
+{
+	unsigned taken = 0;
+
+	for (unsigned i = 0; i < dp->n_workers; i++)
+		taken += rte_ring_sc_dequeue_burst_elem(
+			dp->workers[i]->closed, out + taken, sizeof(*out), n - taken, NULL);
+	return taken;
+}
+
 uint32_t postern_sessions_capacity(const struct postern_dataplane *dp)
 {
 	uint32_t sum = 0;

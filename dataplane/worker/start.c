@@ -31,11 +31,22 @@ LOG_SUBSYSTEM("worker");
 // reports at most once a failed SYN.
 #define EVENTS 1024
 
+// Sessions that control wants closed and that wait for their worker, which takes 32 a turn.
+#define CLOSES 1024
+
+static struct rte_ring *ring_new(const char *what, unsigned index, size_t size, unsigned n)
+{
+	char name[RTE_RING_NAMESIZE];
+
+	snprintf(name, sizeof(name), "%s-%u", what, index);
+	return rte_ring_create_elem(
+		name, (unsigned)size, n, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+}
+
 static int parts_new(struct worker *w, uint32_t sessions)
 {
 	struct postern_dataplane *dp = w->dp;
 	const struct worker_epoch *e = dp->epoch;
-	char name[RTE_RING_NAMESIZE];
 	int rc;
 
 	for (uint16_t i = 0; i < dp->n_ports; i++)
@@ -44,10 +55,10 @@ static int parts_new(struct worker *w, uint32_t sessions)
 			.queue = w->index,
 			.has_queue = w->index < dp->ports[i].tx_queues,
 		};
-	snprintf(name, sizeof(name), "events-%u", w->index);
-	w->events = rte_ring_create_elem(name, sizeof(struct postern_event), EVENTS, SOCKET_ID_ANY,
-		RING_F_SP_ENQ | RING_F_SC_DEQ);
-	if (w->events == NULL)
+	w->events = ring_new("events", w->index, sizeof(struct postern_event), EVENTS);
+	w->closes = ring_new("closes", w->index, sizeof(struct steer_close), CLOSES);
+	w->closed = ring_new("closed", w->index, sizeof(struct postern_closed), CLOSES);
+	if (w->events == NULL || w->closes == NULL || w->closed == NULL)
 		return -ENOMEM;
 	rc = ip_init(&w->ip, &w->counters, dp->pool, w->tx, &e->ip, base_clock_us(&dp->clock));
 	if (rc < 0)
@@ -62,6 +73,8 @@ static int parts_new(struct worker *w, uint32_t sessions)
 		.worker = w->index,
 		.workers = (uint8_t)dp->n_workers,
 		.events = w->events,
+		.closes = w->closes,
+		.closed = w->closed,
 		.health = dp->health,
 		.health_changes = &dp->health_changes,
 		.secret = dp->secret,
@@ -110,6 +123,8 @@ void worker_free(struct worker *w)
 		ip_fini(&w->ip);
 	steer_free(w->steer);
 	rte_ring_free(w->events);
+	rte_ring_free(w->closes);
+	rte_ring_free(w->closed);
 	base_arena_unmap(w, sizeof(*w));
 }
 

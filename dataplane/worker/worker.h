@@ -51,6 +51,8 @@ struct worker {
 	struct rte_ring *handed[MAX_WORKERS]; // of struct worker_handed
 	struct rte_ring *learnt[MAX_WORKERS]; // of struct ip_learnt
 	struct rte_ring *events;              // of struct postern_event; control: consumer
+	struct rte_ring *closes;              // of struct steer_close; control: producer
+	struct rte_ring *closed;              // of struct postern_closed; control: consumer
 };
 
 struct postern_dataplane {

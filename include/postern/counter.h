@@ -36,6 +36,8 @@
 		"sessions reset on both sides because their member went down")                     \
 	X(CLOSE_SERVICE_GONE, "close-service-gone",                                                \
 		"sessions reset on both sides because their service was removed")                  \
+	X(CLOSE_OPERATOR, "close-operator",                                                        \
+		"sessions reset on both sides because an operator closed them")                    \
 	X(CLOSE_EVICTED, "close-evicted",                                                          \
 		"half-open or closing sessions given up for a new one, the table being full")      \
 	X(RESET_SENT, "reset-sent", "resets that we made ourselves")                               \

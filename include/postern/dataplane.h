@@ -157,6 +157,20 @@ int postern_session_next(const struct postern_dataplane *dp, uint64_t *cursor, u
 int postern_session_get(const struct postern_dataplane *dp, unsigned worker, uint32_t slot,
 	uint32_t generation, struct postern_session *out);
 
+// Asks a session's worker to reset both sides of it, as of one whose member is lost; datagrams of UDP
+// begin a new one. -ENOENT: no such worker; -EAGAIN: so many wait that this one has to be asked for
+// again. Everything else is answered by postern_closed_take(), a few milliseconds later.
+int postern_session_close(struct postern_dataplane *dp, unsigned worker, uint32_t slot,
+	uint32_t generation, uint32_t ticket);
+
+struct postern_closed {
+	uint32_t ticket; // as it was asked with
+	uint32_t closed; // 1: it has been reset; 0: it was gone, or over, before
+};
+
+// Takes up to `n` answers; returns how many.
+unsigned postern_closed_take(struct postern_dataplane *dp, struct postern_closed *out, unsigned n);
+
 uint32_t postern_sessions_capacity(const struct postern_dataplane *dp);
 uint32_t postern_sessions_in_use(const struct postern_dataplane *dp);
 

@@ -3,7 +3,7 @@
 
 import pytest
 
-from lab import netns, stream
+from lab import config, netns, stream
 from lab import topology as t
 from lab.process import wait_until
 
@@ -104,6 +104,48 @@ def test_half_close_passes(postern, dial):
     c.sock.shutdown(socket.SHUT_WR)
     got = b"".join(iter(lambda: c.sock.recv(65536), b""))
     assert got == b"".join(stream.blocks(size))
+
+
+def is_reset(connection):
+    """Whether the connection ends with a reset."""
+    connection.sock.settimeout(10)
+    try:
+        return connection.sock.recv(1) is None
+    except ConnectionResetError:
+        return True
+
+
+def test_operator_closes_sessions(lab, postern, dial):
+    """By id, and by what they have in common; both sides are told, others are not touched."""
+    one, *rest = dial(5, t.VIRTUAL4) + dial(2, t.VIRTUAL6)
+    before = postern.counter("close-operator")
+    local = "{}:{}".format(*one.sock.getsockname()[:2])
+    (mine,) = [s for s in postern.sessions() if s["client"] == local]
+    shown = postern.ctl("session", "close", mine["session"], "--comment", "stuck", json_output=True)
+    assert (shown["found"], shown["closed"]) == (1, 1)
+    assert is_reset(one)
+    assert postern.ctl("session", "close", mine["session"], check=False).returncode != 0
+    audited = postern.ctl("audit", "list", "session.close", json_output=True)["items"]
+    assert "stuck" in [entry["comment"] for entry in audited]
+
+    v6 = [c for c in rest if ":" in c.sock.getsockname()[0]]
+    v4 = [c for c in rest if c not in v6]
+    prefix = v6[0].sock.getsockname()[0] + "/128"
+    found = postern.call("session.close", client=prefix, service="streams", **{"dry-run": True})
+    assert found["found"] >= len(v6) and found["closed"] == 0
+    assert postern.counter("close-operator") == before + 1
+    closed = postern.call("session.close", client=prefix, service="streams")
+    assert closed["closed"] == found["found"] and not closed["more"]
+    assert all(is_reset(c) for c in v6)
+    for c in v4:
+        assert c.up(1000) == stream.digest(1000)
+
+    def noticed():
+        """No member still holds one of them."""
+        ss = ("ss", "-Htn", "state", "established", f"( sport = :{config.STREAM_PORT} )")
+        return not any(t.FROM6 in netns.command(lab.ns(c.member), *ss).stdout for c in v6)
+
+    wait_until(noticed, 10, "members reset as well")
 
 
 def test_closed_port_is_refused(lab, postern):

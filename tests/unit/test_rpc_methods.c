@@ -104,6 +104,7 @@ static void made_up(uint32_t slot, struct postern_session *out)
 		.listen = 1,
 		.protocol = IPPROTO_UDP,
 		.member = (uint16_t)(slot / 2 % MEMBERS + 1),
+		.age_ms = 60000,
 	};
 }
 
@@ -619,6 +620,7 @@ static void test_long_walk(void **state)
 	client_free(&c);
 }
 
+#include "tests/unit/rpc_close.h"
 #include "tests/unit/rpc_reload.h"
 
 static void test_log(void **state)
@@ -758,6 +760,9 @@ int main(void)
 		TEST(test_session_filters),
 		TEST(test_session_ids),
 		TEST(test_long_walk),
+		TEST(test_session_close),
+		TEST(test_session_close_mistakes),
+		TEST(test_session_close_waits),
 		TEST(test_reload),
 		TEST(test_check_guards),
 		TEST(test_log),
