@@ -32,12 +32,25 @@ static void list_append(struct steer *s, struct steer_list *list, uint32_t slot)
 	list->tail = slot + 1;
 }
 
+// A datagram may bear anybody's address, and a member answers it all the same. Who goes on after the
+// answer has most likely got it, as who acknowledges a SYN-ACK has.
+static bool may_be_forged(const struct steer_flow *f)
+{
+	return f->state == POSTERN_SESSION_OPENING ||
+	       (f->flags & (FLOW_UDP | FLOW_ASSURED)) == FLOW_UDP;
+}
+
 // Half-closed sessions are in full use (RFC 9293 3.6.1) and no more to be given up than others.
 static unsigned list_of(const struct steer_flow *f)
 {
-	if (f->state == POSTERN_SESSION_OPENING)
+	if (may_be_forged(f))
 		return LIST_OPENING;
 	return steer_flow_is_over(f) ? LIST_ENDING : LIST_NONE;
+}
+
+bool steer_flow_may_give_way(const struct steer_flow *f)
+{
+	return list_of(f) != LIST_NONE;
 }
 
 void steer_flow_tuple(
@@ -132,6 +145,14 @@ void steer_flow_set_fin(struct steer *s, struct steer_flow *f, unsigned directio
 	arm(s, f, state_time_ms(s, f));
 }
 
+void steer_flow_assure(struct steer *s, struct steer_flow *f)
+{
+	const unsigned from = list_of(f);
+
+	f->flags |= FLOW_ASSURED;
+	relist(s, f, from);
+}
+
 void steer_flow_join(struct steer *s, struct steer_flow *f, uint16_t member)
 {
 	struct steer_member *m = &s->members[member];
@@ -165,8 +186,8 @@ static void in_use_set(struct steer *s, uint32_t n)
 	__atomic_store_n(&s->in_use, n, __ATOMIC_RELAXED);
 }
 
-// Sessions that are over in all but name go first, then those that have not begun; established
-// ones stay whatever comes.
+// Sessions that are over in all but name go first, then those that have not begun, or of UDP not gone
+// on; established ones stay whatever comes.
 static bool evict(struct steer *s)
 {
 	const uint32_t victim = s->lists[LIST_ENDING].head != 0 ? s->lists[LIST_ENDING].head

@@ -101,11 +101,6 @@ static uint16_t port_of(const struct steer *s, uint32_t random)
 	return (uint16_t)((first + base_hash_reduce(random, end - first)) * s->workers + s->worker);
 }
 
-static bool may_give_way(const struct steer_flow *f)
-{
-	return f->state == POSTERN_SESSION_OPENING || steer_flow_is_over(f);
-}
-
 // Draws an address and port of ours towards the session's member that no other session has. When
 // nearly all are taken, one whose session has not begun or is over gives way. Returns 0 with *hash.
 static int draw_port(struct steer *s, struct steer_flow *f, uint64_t *hash)
@@ -128,7 +123,7 @@ static int draw_port(struct steer *s, struct steer_flow *f, uint64_t *hash)
 			return 0;
 		struct steer_flow *holder = steer_flow_at(s, taken / 2);
 
-		if (i >= PORT_DRAWS / 2 && holder != f && may_give_way(holder)) {
+		if (i >= PORT_DRAWS / 2 && holder != f && steer_flow_may_give_way(holder)) {
 			COUNT(s->counters, CLOSE_EVICTED);
 			steer_flow_free(s, holder);
 			return 0;

@@ -24,6 +24,7 @@ enum {
 #define FLOW_FIN_MEMBER  0x02u // bit of FROM_MEMBER
 #define FLOW_FIN_BOTH    (FLOW_FIN_CLIENT | FLOW_FIN_MEMBER)
 #define FLOW_SYNACK      0x04u // the member has accepted
+#define FLOW_ASSURED     0x04u // of UDP, which has no SYN: the client went on after an answer
 #define FLOW_UDP         0x10u
 #define FLOW_DESTINATION 0x20u // only the service's address is translated
 #define FLOW_RANGE       0x40u // the member is asked on the service's port, not on its own
@@ -257,6 +258,10 @@ static inline bool steer_flow_is_over(const struct steer_flow *f)
 {
 	return f->state == POSTERN_SESSION_RESET || (f->flags & FLOW_FIN_BOTH) == FLOW_FIN_BOTH;
 }
+// True if it may be given up for a new one: over, or begun by a client who may be forged.
+bool steer_flow_may_give_way(const struct steer_flow *f);
+// The client of a session of UDP has gone on after the member's answer.
+void steer_flow_assure(struct steer *s, struct steer_flow *f);
 // The addresses and ports of a packet as it comes from a side.
 void steer_flow_tuple(
 	const struct steer *s, const struct steer_flow *f, unsigned direction, struct ip_tuple *t);

@@ -47,6 +47,9 @@ void steer_udp_in_session(
 		steer_flow_set_state(s, f, POSTERN_SESSION_ESTABLISHED);
 		COUNT(s->counters, SESSION_ESTABLISHED);
 		base_add(&s->members[f->member].stats.established, 1);
+	} else if (direction == FROM_CLIENT && f->state == POSTERN_SESSION_ESTABLISHED &&
+		   !(f->flags & FLOW_ASSURED)) {
+		steer_flow_assure(s, f);
 	}
 	steer_forward(s, f, direction, p);
 }

@@ -452,7 +452,7 @@ static void test_strangers(void **unused)
 	}
 }
 
-// Half-open sessions give way when the table is full; answered ones stay.
+// Half-open sessions give way when the table is full; those whose client went on after an answer stay.
 static void test_table_full(void **unused)
 {
 	struct rig *r = rig_new(&(struct rig_options){.world = worlds[0], .sessions = 4});
@@ -461,6 +461,7 @@ static void test_table_full(void **unused)
 	(void)unused;
 	begin(&p);
 	say(&p, FROM_MEMBER, 3);
+	say(&p, FROM_CLIENT, 3);
 	for (unsigned i = 2; i < 20; i++) {
 		struct pair other = pair_new(r, POSTERN_V4, i);
 
@@ -472,6 +473,45 @@ static void test_table_full(void **unused)
 		assert_int_equal(rig_count(r, POSTERN_COUNTER_CLOSE_EVICTED), 15);
 	say(&p, FROM_CLIENT, 3);
 	rig_free(r);
+}
+
+// A member answers whoever seems to ask. However many forged clients it has answered, they give way to
+// each other and to new ones, the oldest first, and a client who goes on is never among them.
+static void test_answered_flood(void **unused)
+{
+	(void)unused;
+	EACH_WORLD(w) EACH_FAMILY(f)
+	{
+		struct rig *r = rig_new(&(struct rig_options){.world = worlds[w], .sessions = 4});
+		struct pair p = pair_new(r, f, 1), late = pair_new(r, f, 2);
+
+		begin(&p);
+		say(&p, FROM_MEMBER, 3);
+		say(&p, FROM_CLIENT, 3);
+		for (unsigned i = 10; i < 40; i++) {
+			struct pair forged = pair_new(r, f, i);
+
+			begin(&forged);
+			say(&forged, FROM_MEMBER, 3);
+			say(&forged, FROM_MEMBER, 3);
+			assert_int_equal(state(&forged), POSTERN_SESSION_ESTABLISHED);
+		}
+		begin(&late);
+		say(&late, FROM_MEMBER, 3);
+		say(&late, FROM_CLIENT, 3);
+		assert_int_equal(rig_count(r, POSTERN_COUNTER_DROP_TABLE_FULL), 0);
+		for (unsigned i = 40; i < 70; i++) {
+			struct pair forged = pair_new(r, f, i);
+
+			begin(&forged);
+			say(&forged, FROM_MEMBER, 3);
+		}
+		say(&p, FROM_CLIENT, 3);
+		say(&p, FROM_MEMBER, 3);
+		say(&late, FROM_MEMBER, 3);
+		assert_int_equal(rig_count(r, POSTERN_COUNTER_SESSION_OPENED), 62);
+		rig_free(r);
+	}
 }
 
 int main(void)
@@ -489,6 +529,7 @@ int main(void)
 		cmocka_unit_test(test_beside_tcp),
 		cmocka_unit_test(test_strangers),
 		cmocka_unit_test(test_table_full),
+		cmocka_unit_test(test_answered_flood),
 	};
 
 	return cmocka_run_group_tests_name("udp", tests, rig_use_cmocka, NULL);
