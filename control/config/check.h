@@ -40,6 +40,9 @@ void check_reach(struct config_context *ctx, const struct config *c);
 // Services: profiles, ranges, and that no port is taken twice.
 void check_services(struct config_context *ctx, const struct config *c);
 
+// Organisations and their domains.
+void check_organisations(struct config_context *ctx, const struct config *c);
+
 // What of services works and is probably not meant. `pools` are the names of all pools.
 void check_service_warnings(
 	struct config_context *ctx, const struct config *c, const struct check_names *pools);

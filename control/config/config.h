@@ -182,6 +182,13 @@ struct config_roles {
 	CONFIG_LIST(char *) policy;
 };
 
+// Whom postern serves.
+struct config_organisation {
+	char *name;
+	CONFIG_LIST(char *) domains; // SIP domains, as postern_domain_read() writes them
+	int line;
+};
+
 struct config_tree;
 
 struct config {
@@ -210,6 +217,7 @@ struct config {
 	CONFIG_LIST(struct config_interface) interfaces;
 	CONFIG_LIST(struct config_pool) pools;
 	CONFIG_LIST(struct config_service) services;
+	CONFIG_LIST(struct config_organisation) organisations;
 	// What works and is probably not meant, ordered by line; then that of the files it names.
 	struct config_errors warnings;
 };
@@ -278,6 +286,8 @@ int config_compare(
 void config_changes_free(struct config_changes *changes);
 const char *config_change_name(enum config_change_kind kind); // "added"
 
+const struct config_organisation *config_organisation_find(
+	const struct config *c, const char *name);
 const struct config_pool *config_pool_find(const struct config *c, const char *name);
 const struct config_interface *config_interface_find(const struct config *c, const char *name);
 

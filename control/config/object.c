@@ -23,7 +23,8 @@ void schema_list_store(void *at, struct schema_list list)
 bool schema_is_text(enum schema_type type)
 {
 	return type == SCHEMA_NAME || type == SCHEMA_TEXT || type == SCHEMA_HOST ||
-	       type == SCHEMA_PATH || type == SCHEMA_DEVICE || type == SCHEMA_SIP_URI;
+	       type == SCHEMA_PATH || type == SCHEMA_DEVICE || type == SCHEMA_SIP_URI ||
+	       type == SCHEMA_DOMAIN;
 }
 
 size_t schema_value_size(const struct schema_field *f)
@@ -42,6 +43,7 @@ size_t schema_value_size(const struct schema_field *f)
 	case SCHEMA_NAME:
 	case SCHEMA_TEXT:
 	case SCHEMA_HOST:
+	case SCHEMA_DOMAIN:
 	case SCHEMA_PATH:
 	case SCHEMA_DEVICE:
 	case SCHEMA_SIP_URI:
@@ -157,6 +159,14 @@ const struct config_pool *config_pool_find(const struct config *c, const char *n
 	for (size_t i = 0; i < c->pools.count; i++)
 		if (strcmp(c->pools.items[i].name, name) == 0)
 			return &c->pools.items[i];
+	return NULL;
+}
+
+const struct config_organisation *config_organisation_find(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->organisations.count; i++)
+		if (strcmp(c->organisations.items[i].name, name) == 0)
+			return &c->organisations.items[i];
 	return NULL;
 }
 

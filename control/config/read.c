@@ -323,7 +323,8 @@ static void read_object(struct config_context *ctx, const struct schema_object *
 void config_read_tree(struct config_context *ctx, struct config *c)
 {
 	static const char expected[] =
-		"a mapping with the keys postern, dataplane, interfaces, pools, services";
+		"a mapping with the keys postern, dataplane, interfaces, pools, services, "
+		"organisations";
 	const struct config_tree *t = ctx->tree;
 	if (t->count <= CONFIG_TREE_ROOT) {
 		config_mistake(ctx, 0, expected, "the file is empty");

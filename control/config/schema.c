@@ -646,6 +646,25 @@ const char *config_affinity_name(enum config_affinity a)
 	return affinities[a];
 }
 
+static const struct schema_field organisation_fields[] = {
+	{.key = "name",
+		.type = SCHEMA_NAME,
+		.flags = SCHEMA_REQUIRED,
+		.offset = offsetof(struct config_organisation, name),
+		.maximum = NAME_LENGTH,
+		.help = "Name of the organisation, by which its partners are kept."},
+	{.key = "domains",
+		.type = SCHEMA_DOMAIN,
+		.flags = SCHEMA_REQUIRED | SCHEMA_LIST | SCHEMA_ONE_TOO | SCHEMA_NOT_EMPTY,
+		.offset = offsetof(struct config_organisation, domains),
+		.maximum = 4 * HOST_LENGTH, // a character has four bytes at most
+		.most = MOST_IDS,
+		.help = "Its SIP domains. Each belongs to one organisation, and is nobody's "
+			"partner there."},
+};
+static const struct schema_object organisation_object =
+	OBJECT(struct config_organisation, LINE(struct config_organisation), organisation_fields);
+
 static const struct schema_field config_fields[] = {
 	{.key = "postern",
 		.type = SCHEMA_OBJECT,
@@ -679,5 +698,13 @@ static const struct schema_field config_fields[] = {
 		.most = MOST_IDS,
 		.object = &config_service_schema,
 		.help = "What postern answers on."},
+	{.key = "organisations",
+		.type = SCHEMA_OBJECT,
+		.flags = SCHEMA_LIST,
+		.offset = offsetof(struct config, organisations),
+		.most = 4096, // POSTERN_ORGANISATIONS_MAX
+		.object = &organisation_object,
+		.help = "Whom postern serves. Their partners are in the state database: "
+			"`posternctl allowed-domain list`."},
 };
 const struct schema_object config_schema = OBJECT(struct config, -1, config_fields);

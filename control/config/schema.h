@@ -29,6 +29,7 @@ enum schema_type {
 	SCHEMA_NETWORK,  // [struct postern_prefix] no bits beyond its length
 	SCHEMA_ENDPOINT, // [struct postern_endpoint]
 	SCHEMA_LISTEN,   // [struct config_listen] its port may come from a profile
+	SCHEMA_DOMAIN,   // [char *] SIP domain, in the one spelling of domain.h
 	SCHEMA_SIP_URI,  // [char *] of the schemes sip and sips
 	SCHEMA_STATUS,   // [uint32_t] of a final SIP response, or the first digit of a class
 	SCHEMA_SOCKET,   // [struct postern_endpoint] of the kernel's, where we listen

@@ -5,6 +5,8 @@
 
 #include "control/config/unit.h"
 
+#include "postern/domain.h"
+
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
@@ -151,6 +153,16 @@ static int parse_host(struct config_input *in, void *at)
 	return config_store_text(in->text, at);
 }
 
+static int parse_domain(struct config_input *in, void *at)
+{
+	struct postern_domain domain;
+	const char *why;
+	int rc = postern_domain_read(in->text, in->length, &domain, &why);
+	if (rc == -EINVAL)
+		return config_wrong(in, "%s is no domain: %s", in->quoted, why);
+	return rc ? rc : config_store_text(domain.text, at);
+}
+
 static int parse_path(struct config_input *in, void *at)
 {
 	if (in->text[0] == '/')
@@ -244,6 +256,8 @@ static int parse_text(struct config_input *in, void *at)
 	switch (in->field->type) {
 	case SCHEMA_NAME:
 		return parse_name(in, at);
+	case SCHEMA_DOMAIN:
+		return parse_domain(in, at);
 	case SCHEMA_HOST:
 		return parse_host(in, at);
 	case SCHEMA_PATH:

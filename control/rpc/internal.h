@@ -17,6 +17,7 @@
 
 struct config;
 struct config_errors;
+struct config_organisation;
 struct config_probe;
 struct config_service;
 struct evconnlistener;
@@ -269,6 +270,11 @@ void rpc_change_members(struct rpc_call *call, struct rpc_context *context, cons
 const struct config_service *rpc_find_service(
 	struct rpc_call *call, struct rpc_context *context, const char *name);
 
+// methods_organisation.c: the one of that name, or the only one if `name` is NULL; ends the call and
+// returns NULL if there is no such organisation.
+const struct config_organisation *rpc_find_organisation(
+	struct rpc_call *call, const struct rpc_context *context, const char *name);
+
 // methods_config.c: reads a file, and those that it names, with the rights that reloads have.
 int rpc_config_read(const struct rpc_context *context, const char *file, struct config **out,
 	struct config_errors *errors);
@@ -291,6 +297,7 @@ void rpc_methods_node(struct rpc_context *context);
 void rpc_methods_session(struct rpc_context *context);
 void rpc_methods_session_close(struct rpc_context *context);
 void rpc_methods_stats(struct rpc_context *context);
+void rpc_methods_organisation(struct rpc_context *context);
 void rpc_methods_config(struct rpc_context *context);
 void rpc_methods_diff(struct rpc_context *context);
 void rpc_methods_audit(struct rpc_context *context);

@@ -26,6 +26,14 @@ struct postern_domain {
 // is undefined. Any thread.
 int postern_domain_parse(const char *text, size_t length, struct postern_domain *out);
 
+// The same of a name as an operator writes it: U-labels become A-labels (IDNA 2008 by way of UTS 46,
+// non-transitional), A-labels are looked at, and the full stops of other scripts are full stops. What
+// IDNA forbids in a label is refused: characters without a use in names, labels that only look like
+// another's A-label, mixed directions. 0; -EINVAL with what is wrong in *why, a constant; -ENOMEM.
+// Any thread; allocates.
+int postern_domain_read(
+	const char *text, size_t length, struct postern_domain *out, const char **why);
+
 bool postern_domain_equal(const struct postern_domain *a, const struct postern_domain *b);
 
 // True if `name` is `parent` or lies below it, compared label by label.
