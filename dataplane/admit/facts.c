@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// DNS facts as one block of memory: the targets, then all their addresses, then all their names.
+
+#include "admit/private.h"
+
+const struct admit_facts *admit_facts_new(struct postern_policy *p, const struct postern_facts *f)
+{
+	size_t addresses = sizeof(struct admit_facts) + f->n_targets * sizeof(struct admit_target);
+	size_t size;
+	struct admit_facts *out;
+
+	// Nothing in the block needs more than the alignment of a pointer.
+	addresses = (addresses + 7) & ~(size_t)7;
+	size = addresses;
+	for (unsigned i = 0; i < f->n_targets; i++)
+		size += f->targets[i].n_addresses * sizeof(struct postern_addr);
+	size_t names = size;
+
+	for (unsigned i = 0; i < f->n_targets; i++)
+		size += f->targets[i].name.length;
+	out = admit_blob_new(p, size);
+	if (out == NULL)
+		return NULL;
+	memset(out, 0, sizeof(*out));
+	out->wall_us = f->wall_us;
+	out->state = (uint8_t)f->state;
+	out->n_targets = (uint8_t)f->n_targets;
+	for (unsigned i = 0; i < f->n_targets; i++) {
+		const struct postern_target *t = &f->targets[i];
+		const size_t n_bytes = t->n_addresses * sizeof(struct postern_addr);
+
+		out->targets[i] = (struct admit_target){
+			.hash = admit_name_hash(t->name.text, t->name.length),
+			.name = (uint32_t)names,
+			.addresses = (uint32_t)addresses,
+			.n_addresses = (uint16_t)t->n_addresses,
+			.priority = t->priority,
+			.weight = t->weight,
+			.port = t->port,
+			.length = t->name.length,
+		};
+		if (n_bytes > 0)
+			memcpy((char *)out + addresses, t->addresses, n_bytes);
+		memcpy((char *)out + names, t->name.text, t->name.length);
+		addresses += n_bytes;
+		names += t->name.length;
+	}
+	return out;
+}

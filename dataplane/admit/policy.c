@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The tables as a whole: made, freed, asked by the control half.
+
+#include "admit/private.h"
+#include "base/arena.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+
+void admit_policy_enter(struct postern_policy *p)
+{
+	pthread_mutex_lock(&p->lock);
+	rcu_register_thread();
+}
+
+void admit_policy_leave(struct postern_policy *p)
+{
+	rcu_unregister_thread();
+	pthread_mutex_unlock(&p->lock);
+}
+
+void postern_switches_default(struct postern_switches *s)
+{
+	*s = (struct postern_switches){
+		.enable_contacts_limit = true,
+		.keep_crls_up_to_date = true,
+		.mark_source_verifiable = true,
+		.discovered_verification = POSTERN_VERIFY_USE_SOURCE,
+		.max_contacts = 1000,
+		.standard_rate = 20,
+		.report_period_minutes = 60,
+		.outgoing_tls_count = 4,
+		.default_route_verification = POSTERN_VERIFY_USE_SOURCE,
+	};
+}
+
+// As many buckets as domains, so that a chain holds one entry on average.
+static unsigned long buckets(uint32_t limit)
+{
+	unsigned long n = 1024;
+
+	while (n < limit)
+		n *= 2;
+	return n;
+}
+
+int postern_policy_new(const struct postern_policy_limits *limits, struct postern_policy **out)
+{
+	// Large for its table of organisations, of which most pages are never touched.
+	struct postern_policy *p = base_arena_map(sizeof(*p));
+	int rc = -ENOMEM;
+
+	if (p == NULL)
+		return -ENOMEM;
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_mutex_init(&p->arena_lock, NULL);
+	p->limit = limits->domains;
+	if (get_default_call_rcu_data() == NULL)
+		rc = -EAGAIN;
+	else
+		rc = base_secret_draw(&p->secret);
+	if (rc == 0)
+		rc = admit_arena_new(p, p->limit);
+	if (rc == 0) {
+		const unsigned long n = buckets(p->limit);
+
+		p->domains = cds_lfht_new_flavor(n, n, n, 0, &rcu_flavor, NULL);
+		if (p->domains == NULL)
+			rc = -ENOMEM;
+	}
+	if (rc < 0)
+		postern_policy_free(p);
+	else
+		*out = p;
+	return rc;
+}
+
+static void entry_free(struct postern_policy *p, struct admit_entry *e)
+{
+	const struct admit_listing *l = admit_entry_listings(e);
+
+	for (unsigned i = 0; i < e->n_listings; i++)
+		admit_blob_free(p, l[i].names);
+	if (e->n_listings > 1)
+		admit_blob_free(p, e->many);
+	admit_blob_free(p, e->facts);
+	if (e->length > ENTRY_TEXT)
+		admit_blob_free(p, e->text.far);
+}
+
+static void domains_free(struct postern_policy *p)
+{
+	struct cds_lfht_iter at;
+	struct cds_lfht_node *node;
+
+	rcu_register_thread();
+	cds_lfht_first(p->domains, &at);
+	while ((node = cds_lfht_iter_get_node(&at)) != NULL) {
+		cds_lfht_next(p->domains, &at);
+		cds_lfht_del(p->domains, node);
+		entry_free(p, caa_container_of(node, struct admit_entry, node));
+	}
+	rcu_unregister_thread();
+	cds_lfht_destroy(p->domains, NULL);
+}
+
+void postern_policy_free(struct postern_policy *p)
+{
+	if (p == NULL)
+		return;
+	rcu_barrier(); // what was left behind before
+	if (p->domains != NULL)
+		domains_free(p);
+	for (unsigned i = 0; i < POSTERN_ORGANISATIONS_MAX; i++)
+		if (p->organisations[i] != NULL)
+			free(p->organisations[i]);
+	admit_arena_free(p);
+	pthread_mutex_destroy(&p->arena_lock);
+	pthread_mutex_destroy(&p->lock);
+	base_arena_unmap(p, sizeof(*p));
+}
+
+void postern_policy_decide(
+	struct postern_policy *p, const struct postern_question *q, struct postern_answer *a)
+{
+	rcu_register_thread();
+	admit_decide(p, q, a);
+	rcu_unregister_thread();
+}
+
+int postern_policy_owner(struct postern_policy *p, const struct postern_domain *domain)
+{
+	rcu_register_thread();
+	const struct admit_entry *e = admit_table_find(p, domain->text, domain->length);
+	const int owner = e != NULL && e->owner != NO_OWNER ? e->owner : -ENOENT;
+
+	rcu_unregister_thread();
+	return owner;
+}
+
+void postern_policy_read(struct postern_policy *p, struct postern_policy_stats *out)
+{
+	pthread_mutex_lock(&p->lock);
+	out->domains = p->n_domains;
+	out->domains_limit = p->limit;
+	pthread_mutex_unlock(&p->lock);
+	pthread_mutex_lock(&p->arena_lock);
+	out->memory = (uint64_t)p->arena_used * sizeof(struct admit_entry);
+	pthread_mutex_unlock(&p->arena_lock);
+	out->memory += __atomic_load_n(&p->blobs, __ATOMIC_RELAXED) +
+		       buckets(p->limit) * sizeof(struct cds_lfht_node);
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The folder's own: how entries lie in memory. What a worker can reach is never changed, only
+// replaced, and freed after a grace period.
+
+#pragma once
+
+#include "admit/admit.h"
+#include "base/hash.h"
+
+#include <urcu-qsbr.h>
+#include <urcu/rculfhash.h>
+
+#include <pthread.h>
+#include <string.h>
+
+#define CACHE_LINE 64
+#define NO_OWNER   UINT16_MAX
+
+// Suffixes are told apart by their number of labels, up to this many.
+#define SUFFIX_DEPTHS 64
+
+// Several names, one behind the other: a byte of length and the text, no NUL.
+struct admit_names {
+	uint8_t n;      // all
+	bool has_proxy; // the first one is ProxyFqdn, the others are further names
+	uint8_t bytes[];
+};
+
+// One organisation's word on a domain.
+struct admit_listing {
+	uint64_t id;                     // the store's
+	const struct admit_names *names; // NULL: neither ProxyFqdn nor further names
+	struct postern_peer_tls tls;
+	uint16_t organisation;
+	uint8_t verification;  // enum postern_verification
+	uint8_t admission : 2; // enum postern_admission
+	bool blocked : 1;      // else allowed
+	bool suffix : 1;
+	bool trust_srv : 1;
+	bool monitored : 1;
+};
+
+struct admit_target {
+	uint32_t hash;      // admit_name_hash()
+	uint32_t name;      // offset of its text in the facts, bytes
+	uint32_t addresses; // likewise, of its struct postern_addr
+	uint16_t n_addresses;
+	uint16_t priority;
+	uint16_t weight;
+	uint16_t port;
+	uint8_t length; // of its name
+};
+
+struct admit_facts {
+	uint64_t wall_us;
+	uint8_t state; // enum postern_facts_state
+	uint8_t n_targets;
+	struct admit_target targets[]; // addresses and names lie behind them
+};
+
+// Longest name that lies in the entry itself; a longer one has memory of its own.
+#define ENTRY_TEXT 74
+
+// A domain, whoever knows it: two cache lines, one of each kind of thing that is asked of it.
+struct admit_entry {
+	struct cds_lfht_node node;
+	const struct admit_facts *facts; // NULL: never asked
+	union {
+		struct admit_listing one;         // n_listings is 1
+		const struct admit_listing *many; // sorted by organisation
+	};
+	uint16_t n_listings;
+	uint16_t owner; // the organisation whose SIP domain it is, or NO_OWNER
+	uint8_t length;
+	uint8_t : 8;
+	union {
+		char near[ENTRY_TEXT];
+		const char *far;
+	} __attribute__((packed)) text;
+} __attribute__((aligned(CACHE_LINE)));
+
+_Static_assert(sizeof(struct admit_listing) == 24, "a listing is three words");
+_Static_assert(sizeof(struct admit_entry) == 2 * CACHE_LINE, "an entry is two cache lines");
+
+static inline const char *admit_entry_text(const struct admit_entry *e)
+{
+	return e->length <= ENTRY_TEXT ? e->text.near : e->text.far;
+}
+
+struct admit_provider {
+	uint64_t id;
+	uint32_t hash; // admit_name_hash() of proxy_fqdn
+	uint8_t kind;  // enum postern_provider_kind
+	uint8_t verification;
+	bool enabled;
+	bool shared_address_space;
+	struct postern_domain proxy_fqdn;
+};
+
+struct admit_organisation {
+	struct rcu_head rcu;
+	bool present; // its switches have been given
+	struct postern_switches switches;
+	unsigned n_providers;
+	struct admit_provider providers[];
+};
+
+struct postern_policy {
+	struct cds_lfht *domains;
+	struct base_secret secret;
+	// Bit n: some entry of n labels (the last one: or more) counts for what is below it.
+	uint64_t suffixes; // control: rw, worker: ro
+	struct admit_organisation *organisations[POSTERN_ORGANISATIONS_MAX];
+
+	// control's own
+	pthread_mutex_t lock; // of whoever changes the tables
+	uint32_t n_domains;
+	uint32_t limit;
+	uint32_t n_suffixes[SUFFIX_DEPTHS];
+	uint64_t blobs; // bytes outside of the arena; also changed by liburcu's thread
+
+	// of entries: control and liburcu's thread
+	pthread_mutex_t arena_lock;
+	struct admit_entry *arena;
+	uint32_t arena_size, arena_used; // entries
+	void *arena_free;
+};
+
+// What the tables hold about one question's domain, before anything is decided.
+struct admit_known {
+	const struct admit_organisation *organisation; // NULL: there is none
+	const struct admit_facts *facts;               // NULL: never asked
+	const struct admit_listing *allowed;     // the longest that covers the domain, or NULL
+	const struct admit_entry *allowed_entry; // whose listing that is
+	const struct admit_listing *blocked;     // likewise
+	bool own;
+};
+
+static inline uint32_t admit_name_hash(const char *text, size_t length)
+{
+	return (uint32_t)base_hash_agreed(text, length);
+}
+
+static inline bool admit_name_equal(const char *a, size_t a_length, const char *b, size_t b_length)
+{
+	return a_length == b_length && memcmp(a, b, a_length) == 0;
+}
+
+// decide.c: the rows. A pure function of what it is given.
+void admit_judge(
+	const struct admit_known *k, const struct postern_question *q, struct postern_answer *a);
+
+// table.c. Within a read-side; what is found holds until its end. Whoever changes holds the lock.
+struct admit_entry *admit_table_find(
+	const struct postern_policy *p, const char *text, size_t length);
+void admit_table_add(struct postern_policy *p, struct admit_entry *e);
+void admit_table_replace(struct postern_policy *p, struct admit_entry *old, struct admit_entry *e);
+void admit_table_remove(struct postern_policy *p, struct admit_entry *e);
+void admit_table_gather(const struct postern_policy *p, uint16_t organisation,
+	const struct postern_domain *domain, struct admit_known *k);
+
+// Labels of a name, at most SUFFIX_DEPTHS.
+unsigned admit_table_depth(const char *text, size_t length);
+
+// entry.c: making and giving back, under the lock; an entry belongs to its caller until it is published.
+
+// NULL: no memory.
+struct admit_entry *admit_entry_new(struct postern_policy *p, const char *text, size_t length);
+// What hangs on the old one hangs on the new one too.
+struct admit_entry *admit_entry_copy(struct postern_policy *p, const struct admit_entry *old);
+// One that was never published; with_text: nor was one that it is a copy of.
+void admit_entry_discard(struct postern_policy *p, struct admit_entry *e, bool with_text);
+
+const struct admit_listing *admit_entry_listings(const struct admit_entry *e);
+// The word of an organisation on an entry's domain, or NULL.
+const struct admit_listing *admit_entry_listing(const struct admit_entry *e, uint16_t organisation);
+
+// Memory beside entries, counted. NULL: none left.
+void *admit_blob_new(struct postern_policy *p, size_t size);
+void admit_blob_free(struct postern_policy *p, const void *blob);
+
+int admit_arena_new(struct postern_policy *p, uint32_t limit);
+void admit_arena_free(struct postern_policy *p);
+
+// What a change leaves behind: at most the old entry's slot, its text, its listings, an organisation's
+// names and the facts.
+#define ADMIT_GONE_BLOBS 4
+
+struct admit_gone {
+	struct rcu_head rcu;
+	struct postern_policy *policy;
+	struct admit_entry *entry;
+	const void *blobs[ADMIT_GONE_BLOBS];
+	unsigned n_blobs;
+};
+
+// Room for it, taken before the change, which then cannot fail. NULL: no memory.
+struct admit_gone *admit_gone_new(struct postern_policy *p);
+// Frees it and all that it holds when no reader can see that any more.
+void admit_gone_later(struct admit_gone *g);
+
+// facts.c: a copy of what control says. NULL: no memory.
+const struct admit_facts *admit_facts_new(struct postern_policy *p, const struct postern_facts *f);
+
+// Changes begin and end with these: the lock, and a place among the readers.
+void admit_policy_enter(struct postern_policy *p);
+void admit_policy_leave(struct postern_policy *p);
