@@ -76,9 +76,11 @@ PORT(rx_packets)
 PORT(rx_bytes)
 PORT(rx_missed)
 PORT(rx_errors)
+PORT(rx_no_buffer)
 PORT(tx_packets)
 PORT(tx_bytes)
 PORT(tx_errors)
+PORT(tx_dropped)
 
 #define LISTEN(field)                                                                              \
 	VALUE(listen_##field)                                                                      \
@@ -216,12 +218,16 @@ const struct metrics_family metrics_families[] = {
 		"Packets lost because the worker did not keep up.", port_rx_missed},
 	{"postern_interface_rx_errors", COUNTER, METRICS_INTERFACE, NULL,
 		"Packets that the port received damaged.", port_rx_errors},
+	{"postern_interface_rx_no_buffer", COUNTER, METRICS_INTERFACE, NULL,
+		"Packets lost for want of a packet buffer.", port_rx_no_buffer},
 	{"postern_interface_tx_packets", COUNTER, METRICS_INTERFACE, NULL,
 		"Packets that the port sent.", port_tx_packets},
 	{"postern_interface_tx_bytes", COUNTER, METRICS_INTERFACE, "bytes",
 		"Bytes that the port sent.", port_tx_bytes},
 	{"postern_interface_tx_errors", COUNTER, METRICS_INTERFACE, NULL,
 		"Packets that the port failed to send.", port_tx_errors},
+	{"postern_interface_tx_dropped", COUNTER, METRICS_INTERFACE, NULL,
+		"Packets that the port's transmit queues did not take.", port_tx_dropped},
 
 	{"postern_listen_sessions", GAUGE, METRICS_LISTEN, NULL,
 		"Sessions now, those included that are ending.", listen_sessions},

@@ -207,6 +207,7 @@ json_t *rpc_textf(const char *format, ...) __attribute__((format(printf, 1, 2)))
 json_t *rpc_uint(uint64_t value);
 json_t *rpc_addr(const struct postern_addr *addr);
 json_t *rpc_endpoint(const struct postern_endpoint *at);
+json_t *rpc_mac(const uint8_t mac[static 6]);
 json_t *rpc_prefix(const struct postern_prefix *prefix);
 // RFC 3339, UTC, milliseconds.
 json_t *rpc_time(uint64_t wall_us);
@@ -290,6 +291,7 @@ json_t *rpc_probe_object(const struct config_probe *p);
 void rpc_methods_status(struct rpc_context *context);
 void rpc_methods_alarm(struct rpc_context *context);
 void rpc_methods_interface(struct rpc_context *context);
+void rpc_methods_neighbour(struct rpc_context *context);
 void rpc_methods_service(struct rpc_context *context);
 void rpc_methods_pool(struct rpc_context *context);
 void rpc_methods_member(struct rpc_context *context);

@@ -8,6 +8,7 @@ void rpc_methods_add(struct rpc_context *context)
 	rpc_methods_status(context);
 	rpc_methods_alarm(context);
 	rpc_methods_interface(context);
+	rpc_methods_neighbour(context);
 	rpc_methods_service(context);
 	rpc_methods_pool(context);
 	rpc_methods_member(context);

@@ -39,12 +39,6 @@ static json_t *routes(const struct config_interface *i)
 	return list;
 }
 
-static json_t *mac_text(const uint8_t mac[6])
-{
-	return rpc_textf(
-		"%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
-}
-
 static json_t *row(const struct rpc_context *context, const struct config *config, size_t index)
 {
 	const struct config_interface *i = &config->interfaces.items[index];
@@ -54,15 +48,16 @@ static json_t *row(const struct rpc_context *context, const struct config *confi
 
 	(void)postern_port_read(context->dp, (uint16_t)index, &info);
 
-	return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name", rpc_text(i->name),
-		"link",
+	return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
+		rpc_text(i->name), "link",
 		link == ALARM_LINK_UNKNOWN ? "unknown"
 		: link == ALARM_LINK_UP    ? "up"
 					   : "down",
-		"mac", mac_text(info.mac), "addresses", prefixes(i), "rx-packets",
-		rpc_uint(info.rx_packets), "tx-packets", rpc_uint(info.tx_packets), "rx-missed",
-		rpc_uint(info.rx_missed), "rx-errors", rpc_uint(info.rx_errors), "tx-errors",
-		rpc_uint(info.tx_errors));
+		"mac", rpc_mac(info.mac), "mtu", rpc_uint(info.mtu), "addresses", prefixes(i),
+		"rx-packets", rpc_uint(info.rx_packets), "tx-packets", rpc_uint(info.tx_packets),
+		"rx-missed", rpc_uint(info.rx_missed), "rx-errors", rpc_uint(info.rx_errors),
+		"rx-no-buffer", rpc_uint(info.rx_no_buffer), "tx-errors", rpc_uint(info.tx_errors),
+		"tx-dropped", rpc_uint(info.tx_dropped));
 }
 
 static json_t *details(const struct rpc_context *context, const struct config *config, size_t index)
@@ -73,9 +68,11 @@ static json_t *details(const struct rpc_context *context, const struct config *c
 	// An unknown port shows zeros here; its row says that it is unknown.
 	(void)postern_port_read(context->dp, (uint16_t)index, &info);
 	info.driver[sizeof(info.driver) - 1] = '\0';
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:o}", "device",
-		rpc_text(i->device), "driver", rpc_text(info.driver), "mtu", rpc_uint(info.mtu),
-		"gateways", addresses(i->gateways.items, i->gateways.count), "translate-from",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:o}", "device",
+		rpc_text(i->device), "driver", rpc_text(info.driver), "speed-mbps",
+		info.speed_mbps ? rpc_uint(info.speed_mbps) : json_null(), "rx-queues",
+		rpc_uint(info.rx_queues), "tx-queues", rpc_uint(info.tx_queues), "gateways",
+		addresses(i->gateways.items, i->gateways.count), "translate-from",
 		addresses(i->translate_from.items, i->translate_from.count), "routes", routes(i),
 		"rx-checksum", info.rx_checksum, "tx-checksum", info.tx_checksum, "rx-bytes",
 		rpc_uint(info.rx_bytes), "tx-bytes", rpc_uint(info.tx_bytes));

@@ -97,6 +97,12 @@ json_t *rpc_endpoint(const struct postern_endpoint *at)
 	return json_string(postern_endpoint_format(at, text));
 }
 
+json_t *rpc_mac(const uint8_t mac[static 6])
+{
+	return rpc_textf(
+		"%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+}
+
 json_t *rpc_prefix(const struct postern_prefix *prefix)
 {
 	char text[POSTERN_PREFIX_TEXT];

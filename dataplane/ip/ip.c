@@ -118,6 +118,7 @@ static void announce_some(struct ip_layer *ip)
 void ip_poll(struct ip_layer *ip)
 {
 	ip_neigh_poll(ip);
+	ip_neigh_flush_some(ip);
 	ip_fragments_poll(ip);
 	announce_some(ip);
 }

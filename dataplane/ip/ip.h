@@ -10,6 +10,7 @@
 #include "port/port.h"
 
 #include "postern/addr.h"
+#include "postern/dataplane.h"
 #include "postern/snapshot.h"
 
 #include <rte_ether.h>
@@ -119,6 +120,15 @@ void ip_config_clear(struct ip_config *c);
 const struct ip_local *ip_config_find(const struct ip_config *c, const struct postern_addr *a);
 
 struct ip_neigh;
+struct ip_neigh_copy;
+struct rte_ring;
+
+// Neighbours that are to be asked for anew.
+struct ip_flush {
+	struct postern_addr addr;
+	uint32_t interface; // POSTERN_INTERFACE_ANY: of all
+	uint32_t all;       // whatever the address
+};
 
 // What one worker has heard of a neighbour, for the others.
 struct ip_learnt {
@@ -144,7 +154,13 @@ struct ip_layer {
 	bool shares; // other workers want to know what is learnt
 	uint8_t n_learnt;
 	struct ip_learnt learnt[IP_LEARNT_MAX]; // in this turn
-	uint16_t neigh_waiting;                 // buffers that wait, all entries together
+	struct ip_neigh_copy *neigh_copies;     // worker: rw, control: ro
+	uint32_t neigh_high;                    // slots ever used; worker: rw, control: ro
+	struct rte_ring *flushes;               // of struct ip_flush; NULL: none ever come
+	struct ip_flush flush;                  // the one under way
+	uint32_t flush_at;                      // slot
+	bool flushing;
+	uint16_t neigh_waiting; // buffers that wait, all entries together
 	struct base_wheel neigh_wheel;
 	uint16_t neigh_clients;                  // entries made for clients
 	uint16_t *gateways;                      // entries held for good, two an interface
@@ -256,6 +272,11 @@ enum ip_neigh_for {
 uint16_t ip_neigh_hold(struct ip_layer *ip, uint16_t interface, const struct postern_addr *addr,
 	enum ip_neigh_for whom);
 void ip_neigh_release(struct ip_layer *ip, uint16_t neigh);
+
+// What control reads while the worker runs. -ENOENT: the slot is free, or changed meanwhile.
+uint32_t ip_neigh_high_water(const struct ip_layer *ip);
+int ip_neigh_read(
+	const struct ip_layer *ip, uint32_t slot, uint64_t now_us, struct postern_neighbour *out);
 
 // Sends an IP packet with room for the Ethernet header at its front to a neighbour, or lets it
 // wait until that is resolved. Takes the packet. False if it was dropped, with its reason counted; a

@@ -12,7 +12,7 @@
 
 // Next hops are gateways, members and partners on the link itself: a few. 4096 leave room for a
 // link that is full of clients, who may not have them all.
-#define TABLE_SIZE  4096u
+#define TABLE_SIZE  IP_NEIGH_SLOTS
 #define CLIENT_SIZE 3072u
 #define BUCKETS     4096u
 
@@ -29,11 +29,11 @@
 #define TIMER_SHIFT 13 // ticks of 8 ms
 
 enum state {
-	FREE,
-	RESOLVING,
-	REACHABLE,
-	PROBING,
-	FAILED
+	FREE = POSTERN_NEIGHBOUR_NONE,
+	RESOLVING = POSTERN_NEIGHBOUR_RESOLVING,
+	REACHABLE = POSTERN_NEIGHBOUR_REACHABLE,
+	PROBING = POSTERN_NEIGHBOUR_PROBING,
+	FAILED = POSTERN_NEIGHBOUR_FAILED,
 };
 
 struct ip_neigh {
@@ -47,6 +47,7 @@ struct ip_neigh {
 	uint8_t n_waiting;
 	bool for_client;
 	struct rte_ether_addr mac;
+	uint64_t heard_us; // when it last said where it is; 0: never
 	struct rte_mbuf *waiting[WAITING_PER_ENTRY];
 };
 
@@ -64,7 +65,7 @@ int ip_neigh_init(struct ip_layer *ip, uint64_t now_us)
 {
 	ip->neigh = base_arena_map(TABLE_SIZE * sizeof(*ip->neigh));
 	ip->neigh_buckets = base_arena_map(BUCKETS * sizeof(*ip->neigh_buckets));
-	if (ip->neigh == NULL || ip->neigh_buckets == NULL) {
+	if (ip->neigh == NULL || ip->neigh_buckets == NULL || ip_neigh_copies_init(ip) < 0) {
 		ip_neigh_fini(ip);
 		return -ENOMEM;
 	}
@@ -92,6 +93,7 @@ void ip_neigh_fini(struct ip_layer *ip)
 		waiting_drop(ip, &ip->neigh[i], POSTERN_COUNTER_DROP_NEIGHBOUR_FAILED);
 	base_arena_unmap(ip->neigh, TABLE_SIZE * sizeof(*ip->neigh));
 	base_arena_unmap(ip->neigh_buckets, BUCKETS * sizeof(*ip->neigh_buckets));
+	ip_neigh_copies_fini(ip);
 	ip->neigh = NULL;
 	ip->neigh_buckets = NULL;
 }
@@ -99,6 +101,21 @@ void ip_neigh_fini(struct ip_layer *ip)
 static uint16_t index_of(const struct ip_layer *ip, const struct ip_neigh *n)
 {
 	return (uint16_t)(n - ip->neigh);
+}
+
+static void state_set(struct ip_layer *ip, struct ip_neigh *n, enum state state)
+{
+	n->state = (uint8_t)state;
+	struct ip_neigh_copy c = {
+		.addr = n->addr,
+		.heard_us = n->heard_us,
+		.interface = n->interface,
+		.state = n->state,
+		.for_client = n->for_client,
+	};
+
+	memcpy(c.mac, n->mac.addr_bytes, sizeof(c.mac));
+	ip_neigh_show(ip, index_of(ip, n), &c);
 }
 
 static struct ip_neigh *find(struct ip_layer *ip, uint16_t interface, const struct postern_addr *a)
@@ -124,7 +141,7 @@ static void ask(struct ip_layer *ip, struct ip_neigh *n, bool unicast)
 
 static void resolve(struct ip_layer *ip, struct ip_neigh *n)
 {
-	n->state = RESOLVING;
+	state_set(ip, n, RESOLVING);
 	n->tries = 0;
 	ask(ip, n, false);
 }
@@ -139,7 +156,8 @@ static void entry_free(struct ip_layer *ip, struct ip_neigh *n)
 	*at = n->next;
 	waiting_drop(ip, n, POSTERN_COUNTER_DROP_NEIGHBOUR_FAILED);
 	base_wheel_cancel(&ip->neigh_wheel, i);
-	n->state = FREE;
+	n->heard_us = 0;
+	state_set(ip, n, FREE);
 	if (n->for_client)
 		ip->neigh_clients--;
 	n->next = ip->neigh_free;
@@ -178,6 +196,7 @@ static struct ip_neigh *entry_new(struct ip_layer *ip, uint16_t interface,
 	n->addr = *addr;
 	n->interface = interface;
 	n->refs = 0;
+	n->heard_us = 0;
 	n->for_client = for_client;
 	n->next = *bucket;
 	*bucket = index_of(ip, n);
@@ -196,6 +215,7 @@ uint16_t ip_neigh_hold(struct ip_layer *ip, uint16_t interface, const struct pos
 	if (n == NULL)
 		return IP_NEIGH_NONE;
 	n->refs++;
+	ip_neigh_show_users(ip, index_of(ip, n), n->refs);
 	return index_of(ip, n);
 }
 
@@ -203,8 +223,10 @@ void ip_neigh_release(struct ip_layer *ip, uint16_t neigh)
 {
 	// The entry stays until its timer finds that nobody holds it: the next session of the
 	// same partner is spared the question.
-	if (neigh != IP_NEIGH_NONE)
-		ip->neigh[neigh].refs--;
+	if (neigh == IP_NEIGH_NONE)
+		return;
+	ip->neigh[neigh].refs--;
+	ip_neigh_show_users(ip, neigh, ip->neigh[neigh].refs);
 }
 
 uint16_t ip_neigh_interface(const struct ip_layer *ip, uint16_t neigh)
@@ -272,7 +294,7 @@ static void waiting_send(struct ip_layer *ip, struct ip_neigh *n)
 
 static void reachable(struct ip_layer *ip, struct ip_neigh *n)
 {
-	n->state = REACHABLE;
+	state_set(ip, n, REACHABLE);
 	n->tries = 0;
 	base_wheel_arm(&ip->neigh_wheel, index_of(ip, n), ip->now_us + REACHABLE_US);
 }
@@ -280,7 +302,7 @@ static void reachable(struct ip_layer *ip, struct ip_neigh *n)
 // What is known but not confirmed is used and soon asked for again (STALE and DELAY of RFC 4861).
 static void unconfirmed(struct ip_layer *ip, struct ip_neigh *n)
 {
-	n->state = PROBING;
+	state_set(ip, n, PROBING);
 	n->tries = 0;
 	base_wheel_arm(&ip->neigh_wheel, index_of(ip, n), ip->now_us + ASK_INTERVAL_US);
 }
@@ -306,10 +328,13 @@ static bool learn(struct ip_layer *ip, uint16_t interface, const struct postern_
 	}
 	if (mac != NULL)
 		n->mac = *mac;
+	n->heard_us = ip->now_us;
 	if (how & IP_LEARN_CONFIRMED)
 		reachable(ip, n);
 	else if (!known || differs)
 		unconfirmed(ip, n);
+	else
+		state_set(ip, n, n->state);
 	waiting_send(ip, n);
 	return true;
 }
@@ -333,6 +358,24 @@ void ip_learn(struct ip_layer *ip, const struct ip_learnt *l)
 	learn(ip, l->interface, &l->addr, l->has_mac ? &l->mac : NULL, l->how);
 }
 
+void ip_neigh_doubt(struct ip_layer *ip, uint16_t slot)
+{
+	struct ip_neigh *n = &ip->neigh[slot];
+
+	if (n->state == FREE || n->state == RESOLVING)
+		return;
+	if (n->refs == 0) {
+		entry_free(ip, n);
+	} else if (n->state == FAILED) {
+		resolve(ip, n);
+	} else {
+		// Of everybody, so that a station that has taken over is heard, too.
+		state_set(ip, n, PROBING);
+		n->tries = 0;
+		ask(ip, n, false);
+	}
+}
+
 static void entry_expired(struct ip_layer *ip, struct ip_neigh *n)
 {
 	if (n->refs == 0 && n->state != RESOLVING) {
@@ -341,7 +384,7 @@ static void entry_expired(struct ip_layer *ip, struct ip_neigh *n)
 	}
 	switch (n->state) {
 	case REACHABLE:
-		n->state = PROBING;
+		state_set(ip, n, PROBING);
 		n->tries = 0;
 		ask(ip, n, true);
 		return;
@@ -356,7 +399,7 @@ static void entry_expired(struct ip_layer *ip, struct ip_neigh *n)
 			ask(ip, n, false);
 			return;
 		}
-		n->state = FAILED;
+		state_set(ip, n, FAILED);
 		waiting_drop(ip, n, POSTERN_COUNTER_DROP_NEIGHBOUR_FAILED);
 		base_wheel_arm(&ip->neigh_wheel, index_of(ip, n), ip->now_us + FAILED_US);
 		return;

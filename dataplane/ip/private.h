@@ -101,6 +101,39 @@ uint32_t ip_fragment_id(struct ip_layer *ip);
 // it. False: too big, or no buffer (counted).
 bool ip_split(struct ip_layer *ip, struct rte_mbuf *m, uint16_t interface, bool v4);
 
+// A neighbour's copy for readers on other threads, whole if `version` is even and the same before and
+// after. In words, which are read and written one by one.
+struct ip_neigh_copy {
+	uint32_t version;
+	uint32_t users;
+	struct postern_addr addr;
+	uint64_t heard_us; // 0: never
+	uint16_t interface;
+	uint8_t state; // enum postern_neighbour_state
+	uint8_t for_client;
+	uint8_t mac[6];
+	uint8_t spare[6];
+};
+
+_Static_assert(sizeof(struct ip_neigh_copy) == 48, "words without gaps");
+
+// neigh_show.c
+int ip_neigh_copies_init(struct ip_layer *ip);
+void ip_neigh_copies_fini(struct ip_layer *ip);
+// Shows a slot as it is now; `version` and `users` are looked after here.
+void ip_neigh_show(struct ip_layer *ip, uint16_t slot, const struct ip_neigh_copy *now);
+static inline void ip_neigh_show_users(struct ip_layer *ip, uint16_t slot, uint32_t users)
+{
+	__atomic_store_n(&ip->neigh_copies[slot].users, users, __ATOMIC_RELAXED);
+}
+// Asks for neighbours that somebody wants to be asked for, some in each turn.
+void ip_neigh_flush_some(struct ip_layer *ip);
+
+#define IP_NEIGH_SLOTS 4096u
+
+// neigh.c: asks for a neighbour anew, whoever answers; forgets it if nobody holds it.
+void ip_neigh_doubt(struct ip_layer *ip, uint16_t slot);
+
 int ip_neigh_init(struct ip_layer *ip, uint64_t now_us);
 void ip_neigh_fini(struct ip_layer *ip);
 void ip_neigh_poll(struct ip_layer *ip);

@@ -175,19 +175,25 @@ void port_info_read(const struct port *p, struct postern_port_info *out)
 	memset(out, 0, sizeof(*out));
 	if (rte_eth_dev_info_get(p->id, &info) == 0)
 		snprintf(out->driver, sizeof(out->driver), "%s", info.driver_name);
-	if (rte_eth_link_get_nowait(p->id, &link) == 0)
+	if (rte_eth_link_get_nowait(p->id, &link) == 0) {
 		out->up = link.link_status == RTE_ETH_LINK_UP;
+		if (link.link_speed != RTE_ETH_SPEED_NUM_UNKNOWN)
+			out->speed_mbps = link.link_speed;
+	}
 	if (rte_eth_stats_get(p->id, &stats) == 0) {
 		out->rx_packets = stats.ipackets;
 		out->rx_bytes = stats.ibytes;
 		out->rx_missed = stats.imissed;
 		out->rx_errors = stats.ierrors;
+		out->rx_no_buffer = stats.rx_nombuf;
 		out->tx_packets = stats.opackets;
 		out->tx_bytes = stats.obytes;
 		out->tx_errors = stats.oerrors;
 	}
 	memcpy(out->mac, p->mac.addr_bytes, sizeof(out->mac));
 	out->mtu = p->mtu;
+	out->rx_queues = p->rx_queues;
+	out->tx_queues = p->tx_queues;
 	out->rx_checksum = p->rx_checksum;
 	out->tx_checksum = p->tx_checksum;
 }
@@ -209,5 +215,6 @@ void port_tx_flush(struct port_tx *tx, struct base_counters *counters)
 	COUNT_N(counters, TX_PACKETS, sent);
 	COUNT_N(counters, TX_BYTES, bytes);
 	COUNT_N(counters, DROP_TX_FULL, (uint64_t)(tx->count - sent));
+	base_add(&tx->dropped, (uint64_t)(tx->count - sent));
 	tx->count = 0;
 }

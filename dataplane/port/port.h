@@ -42,7 +42,8 @@ struct port_tx {
 	uint16_t port;
 	uint16_t queue;
 	uint16_t count;
-	bool has_queue; // otherwise the owner passes them on before the turn ends
+	bool has_queue;   // otherwise the owner passes them on before the turn ends
+	uint64_t dropped; // worker: rw, control: ro
 	struct rte_mbuf *pkts[PORT_TX_MAX];
 };
 
@@ -69,6 +70,7 @@ static inline void port_tx_push(struct port_tx *tx, struct rte_mbuf *m, struct b
 		port_tx_flush(tx, c);
 	if (unlikely(tx->count == PORT_TX_MAX)) {
 		COUNT(c, DROP_TX_FULL);
+		base_add(&tx->dropped, 1);
 		rte_pktmbuf_free(m);
 		return;
 	}

@@ -182,6 +182,62 @@ int postern_port_read(
 	if (interface >= dp->n_ports)
 		return -ENOENT;
 	port_info_read(&dp->ports[interface], out);
+	for (unsigned i = 0; i < dp->n_workers; i++)
+		out->tx_dropped += base_get(&dp->workers[i]->tx[interface].dropped);
+	return 0;
+}
+
+const char *postern_neighbour_state_name(enum postern_neighbour_state s)
+{
+	static const char *const names[POSTERN_NEIGHBOUR_STATES] = {
+		[POSTERN_NEIGHBOUR_NONE] = "none",
+		[POSTERN_NEIGHBOUR_RESOLVING] = "resolving",
+		[POSTERN_NEIGHBOUR_REACHABLE] = "reachable",
+		[POSTERN_NEIGHBOUR_PROBING] = "probing",
+		[POSTERN_NEIGHBOUR_FAILED] = "failed",
+	};
+
+	return s < POSTERN_NEIGHBOUR_STATES ? names[s] : "?";
+}
+
+int postern_neighbour_next(const struct postern_dataplane *dp, uint64_t *cursor, unsigned budget,
+	struct postern_neighbour *out)
+{
+	const uint64_t now = base_clock_us(&dp->clock);
+
+	for (uint64_t i = *cursor >> 32; i < dp->n_workers; i++) {
+		const struct ip_layer *ip = &dp->workers[i]->ip;
+		const uint32_t end = ip_neigh_high_water(ip);
+
+		for (uint32_t slot = (uint32_t)*cursor; slot < end; slot++, budget--) {
+			*cursor = i << 32 | slot;
+			if (budget == 0)
+				return -EAGAIN;
+			if (ip_neigh_read(ip, slot, now, out) == 0) {
+				out->worker = (uint8_t)i;
+				++*cursor;
+				return 1;
+			}
+		}
+		*cursor = (i + 1) << 32;
+	}
+	return 0;
+}
+
+int postern_neighbour_flush(
+	struct postern_dataplane *dp, uint16_t interface, const struct postern_addr *addr)
+{
+	struct ip_flush f = {.interface = interface, .all = addr == NULL};
+
+	if (addr != NULL)
+		f.addr = *addr;
+	// Rings are as full as the slowest worker's: none is told what others are not.
+	for (unsigned i = 0; i < dp->n_workers; i++)
+		if (rte_ring_full(dp->workers[i]->ip.flushes))
+			return -EAGAIN;
+	for (unsigned i = 0; i < dp->n_workers; i++)
+		rte_ring_sp_enqueue_elem(
+			dp->workers[i]->ip.flushes, (void *)(uintptr_t)&f, sizeof(f));
 	return 0;
 }
 

@@ -34,6 +34,9 @@ LOG_SUBSYSTEM("worker");
 // Sessions that control wants closed and that wait for their worker, which takes 32 a turn.
 #define CLOSES 1024
 
+// Questions for neighbours that wait; each is a person's.
+#define FLUSHES 16
+
 static struct rte_ring *ring_new(const char *what, unsigned index, size_t size, unsigned n)
 {
 	char name[RTE_RING_NAMESIZE];
@@ -63,6 +66,9 @@ static int parts_new(struct worker *w, uint32_t sessions)
 	rc = ip_init(&w->ip, &w->counters, dp->pool, w->tx, &e->ip, base_clock_us(&dp->clock));
 	if (rc < 0)
 		return rc;
+	w->ip.flushes = ring_new("flushes", w->index, sizeof(struct ip_flush), FLUSHES);
+	if (w->ip.flushes == NULL)
+		return -ENOMEM;
 	w->ip.announces = w->index == 0;
 	w->ip.shares = dp->n_workers > 1;
 	w->ip.workers = (uint8_t)dp->n_workers;
@@ -119,6 +125,7 @@ void worker_free(struct worker *w)
 		ring_free(w->handed[i]);
 		rte_ring_free(w->learnt[i]);
 	}
+	rte_ring_free(w->ip.flushes);
 	if (w->ip.neigh != NULL)
 		ip_fini(&w->ip);
 	steer_free(w->steer);

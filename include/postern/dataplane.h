@@ -174,15 +174,54 @@ unsigned postern_closed_take(struct postern_dataplane *dp, struct postern_closed
 uint32_t postern_sessions_capacity(const struct postern_dataplane *dp);
 uint32_t postern_sessions_in_use(const struct postern_dataplane *dp);
 
+enum postern_neighbour_state {
+	POSTERN_NEIGHBOUR_NONE,
+	POSTERN_NEIGHBOUR_RESOLVING, // asked for; packets wait
+	POSTERN_NEIGHBOUR_REACHABLE,
+	POSTERN_NEIGHBOUR_PROBING, // used, and asked for again
+	POSTERN_NEIGHBOUR_FAILED,  // did not answer; packets are dropped, and it is soon asked anew
+	POSTERN_NEIGHBOUR_STATES
+};
+
+const char *postern_neighbour_state_name(enum postern_neighbour_state s);
+
+// A next hop on a link, as one worker knows it.
+struct postern_neighbour {
+	struct postern_addr addr;
+	uint16_t interface; // index in the snapshot
+	uint8_t worker;
+	enum postern_neighbour_state state;
+	uint8_t mac[6];
+	bool known;        // `mac` is valid
+	bool for_client;   // held for what a client sends, not for a gateway or member
+	uint64_t heard_ms; // since it last said where it is; of a known one
+	uint32_t users;    // sessions, members and gateways that hold it
+};
+
+// Walks what workers know of neighbours as postern_session_next() does sessions.
+int postern_neighbour_next(const struct postern_dataplane *dp, uint64_t *cursor, unsigned budget,
+	struct postern_neighbour *out);
+
+#define POSTERN_INTERFACE_ANY UINT16_MAX
+
+// Lets all workers ask for a neighbour anew, whoever answers; `addr` NULL: for all of an interface, or
+// of all. What is known is used until the answer has come. -EAGAIN: others wait to be asked for.
+int postern_neighbour_flush(
+	struct postern_dataplane *dp, uint16_t interface, const struct postern_addr *addr);
+
 struct postern_port_info {
 	char driver[32];
 	uint8_t mac[6];
 	uint16_t mtu;
+	uint16_t rx_queues, tx_queues;
+	uint32_t speed_mbps; // 0: the port does not say
 	bool up;
 	bool rx_checksum; // the port verifies checksums
 	bool tx_checksum; // the port writes checksums
 	uint64_t rx_packets, rx_bytes, rx_missed, rx_errors;
+	uint64_t rx_no_buffer; // packets lost for want of a buffer
 	uint64_t tx_packets, tx_bytes, tx_errors;
+	uint64_t tx_dropped; // packets that the port's transmit queues did not take
 };
 
 // `interface` is the index in the snapshot.

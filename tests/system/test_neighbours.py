@@ -8,6 +8,7 @@ from scapy.layers.l2 import ARP, Ether
 
 from lab import netns
 from lab import topology as t
+from lab.process import wait_until
 
 OUTSIDE = [t.OWN4, t.VIRTUAL4, t.OWN6, t.VIRTUAL6]
 INSIDE = [t.INSIDE4, t.FROM4, t.FROM4B, t.INSIDE6, t.FROM6]
@@ -51,6 +52,45 @@ def test_inside_addresses_are_found(lab, postern, address):
     forget(lab.ns("fe1"), "eth0")
     ping(lab.ns("fe1"), address)
     assert neighbour(lab.ns("fe1"), address) == port_address(lab, "inside0")
+
+
+def station(lab, namespace, device):
+    shown = netns.command(lab.ns(namespace), "ip", "-br", "link", "show", device).stdout
+    return shown.split()[2]
+
+
+def test_operator_sees_neighbours(lab, postern):
+    """Where the members are, as their own machines say; and asking anew brings the same."""
+    at = {m["name"]: m["address"].rpartition(":")[0].strip("[]") for m in postern.all("member.list")}
+    address = at["streams/fe1"]
+
+    def known():
+        listed = {n["address"]: n for n in postern.all("neighbour.list", interface="inside")}
+        mine = listed.get(address)
+        return mine if mine and mine["mac"] else None
+
+    mine = wait_until(known, 10, "a member's station known")
+    assert mine["mac"] == station(lab, "fe1", "eth0")
+    assert mine["use"] == "member" and mine["state"] in ("reachable", "probing")
+    shown = postern.ctl("neighbour", "show", address, json_output=True)
+    assert "streams/fe1" in shown["members"] and shown["mac"] == mine["mac"]
+    assert postern.ctl("neighbour", "flush", json_output=True)["asked"] >= 3
+    wait_until(
+        lambda: postern.call("neighbour.show", address=address)["state"] == "reachable",
+        5, "the member has answered again",
+    )
+    assert postern.call("neighbour.show", address=address)["heard-ms"] < 5000
+
+
+def test_operator_sees_interfaces(lab, postern):
+    listed = {i["name"]: i for i in postern.all("interface.list")}
+    assert listed["outside"]["mac"] == port_address(lab, "outside0").lower()
+    assert listed["inside"]["link"] == "up" and listed["inside"]["mtu"] == 1500
+    before = listed["outside"]["rx-packets"]
+    assert ping(lab.ns("outside"), t.OWN4)
+    shown = postern.call("interface.show", interface="outside")
+    assert shown["rx-packets"] > before and shown["rx-queues"] >= 1
+    assert shown["driver"] == "net_af_packet" and shown["tx-dropped"] == 0
 
 
 @pytest.mark.parametrize("address", [t.INSIDE4, t.INSIDE6])

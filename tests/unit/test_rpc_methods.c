@@ -621,6 +621,7 @@ static void test_long_walk(void **state)
 }
 
 #include "tests/unit/rpc_close.h"
+#include "tests/unit/rpc_neighbour.h"
 #include "tests/unit/rpc_reload.h"
 
 static void test_log(void **state)
@@ -763,6 +764,9 @@ int main(void)
 		TEST(test_session_close),
 		TEST(test_session_close_mistakes),
 		TEST(test_session_close_waits),
+		TEST(test_neighbours),
+		TEST(test_neighbour_mistakes),
+		TEST(test_neighbour_flush),
 		TEST(test_reload),
 		TEST(test_check_guards),
 		TEST(test_log),
