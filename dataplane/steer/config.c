@@ -7,6 +7,7 @@
 #include <rte_byteorder.h>
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -166,7 +167,8 @@ static void adopt_member(struct steer *s, const struct postern_member *from)
 		return;
 	if (m->known)
 		ip_neigh_release(s->ip, m->neigh);
-	memset(m, 0, sizeof(*m));
+	memset(m, 0, offsetof(struct steer_member, stats));
+	steer_stats_clear(&m->stats, sizeof(m->stats));
 	m->known = true;
 	m->pool = from->pool;
 	m->addr = from->at.addr;
@@ -186,7 +188,7 @@ static void adopt_listen(struct steer *s, const struct postern_listen *from)
 	const uint16_t port = rte_cpu_to_be_16(from->at.port);
 
 	if (!l->known || l->port != port || !postern_addr_equal(&l->addr, &from->at.addr))
-		memset(&l->stats, 0, sizeof(l->stats));
+		steer_stats_clear(&l->stats, sizeof(l->stats));
 	l->known = true;
 	l->gone = false;
 	l->addr = from->at.addr;

@@ -3,6 +3,9 @@
 
 #include "steer/private.h"
 
+#include <stddef.h>
+#include <string.h>
+
 static void list_remove(struct steer *s, struct steer_list *list, uint32_t slot)
 {
 	struct steer_flow_cold *c = &s->cold[slot];
@@ -200,6 +203,21 @@ static bool evict(struct steer *s)
 	return true;
 }
 
+// Readers look at the generation and the time of opening of slots that are not in use, too: those are
+// stored whole, and the generation not at all.
+static void flow_begin(struct steer_flow *f, uint32_t now_ms)
+{
+	memset(f, 0, offsetof(struct steer_flow, generation));
+	memset(f->next, 0, sizeof(*f) - offsetof(struct steer_flow, next));
+	f->last_ms = now_ms;
+}
+
+static void cold_begin(const struct steer *s, struct steer_flow_cold *c)
+{
+	memset(c, 0, offsetof(struct steer_flow_cold, opened));
+	__atomic_store_n(&c->opened, (uint32_t)(s->ip->now_us >> OPENED_SHIFT), __ATOMIC_RELAXED);
+}
+
 struct steer_flow *steer_flow_alloc(struct steer *s)
 {
 	uint32_t slot;
@@ -214,13 +232,11 @@ struct steer_flow *steer_flow_alloc(struct steer *s)
 		__atomic_store_n(&s->high_water, slot + 1, __ATOMIC_RELEASE);
 	}
 	struct steer_flow *f = steer_flow_at(s, slot);
-	const uint32_t generation = f->generation;
 
-	s->cold[slot] =
-		(struct steer_flow_cold){.opened = (uint32_t)(s->ip->now_us >> OPENED_SHIFT)};
 	// The even generation is seen before anything of the new session (steer_session_read()).
 	__atomic_thread_fence(__ATOMIC_RELEASE);
-	*f = (struct steer_flow){.generation = generation, .last_ms = s->now_ms};
+	cold_begin(s, &s->cold[slot]);
+	flow_begin(f, s->now_ms);
 	// Readers take an odd generation for a session whose client and ids are in place, so it
 	// is made odd when they are: see steer_flow_publish().
 	f->state = POSTERN_SESSION_OPENING;

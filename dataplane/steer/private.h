@@ -130,11 +130,11 @@ struct steer_member {
 	uint32_t in_a_row; // failures since it last accepted
 	uint8_t family;
 	bool known;
-	bool taking; // took new sessions when health was last looked at
-	bool reset;  // its sessions were to be reset then
-	bool losing; // those that it had when that began are being reset
-	bool gone;   // no longer in the configuration
-	struct postern_member_stats stats;
+	bool taking;                       // took new sessions when health was last looked at
+	bool reset;                        // its sessions were to be reset then
+	bool losing;                       // those that it had when that began are being reset
+	bool gone;                         // no longer in the configuration
+	struct postern_member_stats stats; // last: see adopt_member()
 };
 
 // A listening endpoint likewise.
@@ -220,6 +220,15 @@ static inline struct steer_flow *steer_flow_at(const struct steer *s, uint32_t s
 static inline uint32_t steer_slot(const struct steer *s, const struct steer_flow *f)
 {
 	return (uint32_t)(f - s->flows);
+}
+
+// Counts that begin anew, while control may be reading them. `size` is a multiple of eight bytes.
+static inline void steer_stats_clear(void *stats, size_t size)
+{
+	uint64_t __attribute__((may_alias)) *words = stats;
+
+	for (size_t i = 0; i < size / sizeof(*words); i++)
+		__atomic_store_n(&words[i], 0, __ATOMIC_RELAXED);
 }
 
 // Counts of sessions have one writer, as counters do, and also go down.

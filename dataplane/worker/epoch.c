@@ -4,8 +4,6 @@
 
 #include "worker/worker.h"
 
-#include <urcu-qsbr.h>
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,7 +75,7 @@ int64_t postern_dataplane_publish(struct postern_dataplane *dp, struct postern_s
 	}
 	snapshot->epoch = old->snapshot->epoch + 1;
 	e->next = old;
-	rcu_assign_pointer(dp->epoch, e);
+	__atomic_store_n(&dp->epoch, e, __ATOMIC_RELEASE);
 	return (int64_t)snapshot->epoch;
 }
 

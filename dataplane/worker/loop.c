@@ -85,7 +85,7 @@ static unsigned receive(struct worker *w)
 
 static void adopt_newest(struct worker *w)
 {
-	const struct worker_epoch *e = rcu_dereference(w->dp->epoch);
+	const struct worker_epoch *e = __atomic_load_n(&w->dp->epoch, __ATOMIC_ACQUIRE);
 
 	if (e->snapshot->epoch == w->adopted)
 		return;

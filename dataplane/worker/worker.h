@@ -61,7 +61,7 @@ struct postern_dataplane {
 	struct rte_mempool *pool;
 	struct base_clock clock;
 	struct base_secret secret;
-	struct worker_epoch *epoch; // RCU; control: rw, worker: ro
+	struct worker_epoch *epoch; // control: rw, worker: ro
 	uint32_t health[65536];     // words by member id; control: rw, worker: ro
 	uint64_t health_changes;    // control: rw, worker: ro
 	int events_fd;              // eventfd
