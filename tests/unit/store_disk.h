@@ -44,10 +44,12 @@ static struct disk_undo *disk_undone;
 
 static inline void disk_reset(enum disk_fault mode, long at)
 {
+	pthread_mutex_lock(&disk_lock);
 	disk_mode = mode;
 	disk_at = at;
 	disk_count = 0;
 	disk_hit = false;
+	pthread_mutex_unlock(&disk_lock);
 }
 
 static inline struct disk_file *disk_of(sqlite3_file *f)
