@@ -7,6 +7,7 @@
 #include "control/alarm/alarm.h"
 #include "control/config/config.h"
 #include "control/metrics/metrics.h"
+#include "control/policy/policy.h"
 #include "control/pool/pool.h"
 #include "control/rpc/rpc.h"
 
@@ -36,6 +37,8 @@ struct daemon {
 	struct metrics_source metrics_source;
 	struct metrics_server *metrics; // NULL: off
 	struct store *store;
+	struct postern_policy *tables; // who may federate, as workers read it
+	struct policy *policy;
 	struct event *sweep; // looks which members are remembered for nothing
 	int stopped_by;      // signal
 	struct rpc_server *rpc;
@@ -83,6 +86,8 @@ struct postern_snapshot *snapshot_build(
 
 // state.c: opens the state database; waits for the disk.
 int state_open(struct daemon *d, char *why, size_t size);
+// Loads the partners of the organisations that the configuration names; waits for that.
+int state_load(struct daemon *d, char *why, size_t size);
 // Does what has been asked of it, and closes it.
 void state_close(struct daemon *d);
 // What an operator has said of a member that the pools are about to know; `user` is the daemon.

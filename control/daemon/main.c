@@ -4,6 +4,7 @@
 #include "control/daemon/daemon.h"
 
 #include "postern/log.h"
+#include "postern/policy.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -221,6 +222,7 @@ static void start_methods(struct daemon *d)
 		.alarms = d->alarms,
 		.dp = d->dp,
 		.store = d->store,
+		.policy = d->policy,
 		.started_wall_us = d->metrics_source.started_wall_us,
 		.daemon = d,
 		.config = running_config,
@@ -254,6 +256,9 @@ static int start(struct daemon *d, char *why, size_t size)
 	if (d->pools == NULL)
 		return -ENOMEM;
 	rc = pool_set_apply(d->pools, d->config, why, size);
+	if (rc < 0)
+		return rc;
+	rc = state_load(d, why, size);
 	if (rc < 0)
 		return rc;
 	// Before the start, which takes seconds: a SIGHUP meanwhile must not end us.
@@ -294,8 +299,10 @@ static void stop(struct daemon *d)
 			event_free(d->signals[i]);
 	if (d->tick != NULL)
 		event_free(d->tick);
+	policy_free(d->policy);
 	pool_set_free(d->pools);
 	postern_dataplane_stop(d->dp);
+	postern_policy_free(d->tables);
 	listen_ids_free(d->ids);
 	config_free(d->config);
 	free(d->file);

@@ -110,7 +110,7 @@ static int publish(struct daemon *d, const struct config *c, uint64_t *epoch)
 static int adopt(struct daemon *d, struct config *next, char *why, size_t size, uint64_t *epoch)
 {
 	struct rpc_roles *roles = NULL;
-	char again[256];
+	char again[256], partners[POLICY_WHY];
 
 	listen_ids_sweep(d->ids, d->snapshot, d->dp);
 	int rc = rpc_roles_new(next, &roles, why, size);
@@ -131,6 +131,9 @@ static int adopt(struct daemon *d, struct config *next, char *why, size_t size, 
 		return rc;
 	}
 	d->config = next;
+	// What is asked of partners from now on is done after that; workers need not wait for it.
+	if (policy_use_config(d->policy, next, false, partners) < 0)
+		LOG(ERROR, "organisations are as before: %s; reload again", partners);
 	startup_warn(next);
 	config_forget_lines(next);
 	alarm_set_refused(d->alarms, 0, false);

@@ -6,6 +6,7 @@
 #include "control/store/store.h"
 
 #include "postern/log.h"
+#include "postern/policy.h"
 
 #include <jansson.h>
 
@@ -20,6 +21,9 @@
 LOG_SUBSYSTEM("state");
 
 #define SWEEP_SECONDS (24 * 3600)
+
+// Names in the tables: four times a million partners.
+#define DOMAINS_MAX (1u << 22)
 
 // The CPUs that we may use and no worker has. If none is left it is the kernel that shares them.
 static bool other_cpus(const struct config *c, cpu_set_t *out)
@@ -50,6 +54,23 @@ int state_open(struct daemon *d, char *why, size_t size)
 	};
 
 	return store_open(&options, &d->store, why, size);
+}
+
+int state_load(struct daemon *d, char *why, size_t size)
+{
+	const struct postern_policy_limits limits = {.domains = DOMAINS_MAX};
+	struct policy_options options = {.store = d->store};
+	char text[POLICY_WHY] = "out of memory";
+	int rc = postern_policy_new(&limits, &d->tables);
+
+	options.tables = d->tables;
+	if (rc == 0)
+		rc = policy_new(&options, &d->policy);
+	if (rc == 0)
+		rc = policy_use_config(d->policy, d->config, true, text);
+	if (rc < 0)
+		snprintf(why, size, "%s", text);
+	return rc;
 }
 
 enum pool_admin state_admin(void *user, const struct pool_member *member)

@@ -300,6 +300,7 @@ void rpc_methods_session(struct rpc_context *context);
 void rpc_methods_session_close(struct rpc_context *context);
 void rpc_methods_stats(struct rpc_context *context);
 void rpc_methods_organisation(struct rpc_context *context);
+void rpc_methods_policy(struct rpc_context *context);
 void rpc_methods_config(struct rpc_context *context);
 void rpc_methods_diff(struct rpc_context *context);
 void rpc_methods_audit(struct rpc_context *context);

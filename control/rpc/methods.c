@@ -17,6 +17,7 @@ void rpc_methods_add(struct rpc_context *context)
 	rpc_methods_session_close(context);
 	rpc_methods_stats(context);
 	rpc_methods_organisation(context);
+	rpc_methods_policy(context);
 	rpc_methods_config(context);
 	rpc_methods_diff(context);
 	rpc_methods_audit(context);

@@ -15,6 +15,7 @@ struct alarm_set;
 struct config;
 struct config_errors;
 struct event_base;
+struct policy;
 struct pool_set;
 struct postern_dataplane;
 struct postern_snapshot;
@@ -114,7 +115,8 @@ struct rpc_context {
 	struct pool_set *pools;
 	struct alarm_set *alarms;
 	struct postern_dataplane *dp;
-	struct store *store; // NULL: what is set is not kept
+	struct store *store;   // NULL: what is set is not kept
+	struct policy *policy; // NULL: no partners are kept
 	uint64_t started_wall_us;
 	void *daemon;
 	const struct config *(*config)(void *daemon); // the one that runs

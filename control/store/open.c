@@ -83,6 +83,7 @@ static struct store *make(const struct store_options *options)
 	STAILQ_INIT(&s->ended);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->more, NULL);
+	pthread_cond_init(&s->rest, NULL);
 	s->path = strdup(options->path);
 	if (s->path)
 		return s;
@@ -123,6 +124,7 @@ void store_close(struct store *s)
 	store_thread_stop(s);
 	sqlite3_close(s->db);
 	pthread_cond_destroy(&s->more);
+	pthread_cond_destroy(&s->rest);
 	pthread_mutex_destroy(&s->lock);
 	free(s->members);
 	free(s->path);

@@ -4,14 +4,13 @@
 #pragma once
 
 #include "control/store/store.h"
+#include "control/store/work.h"
 
 #include <pthread.h>
 #include <sqlite3.h>
 #include <sys/queue.h>
 
 struct event;
-
-#define STORE_WHY 512
 
 // "post" in ASCII: SQLite's own mark for whose file it is.
 #define STORE_APPLICATION_ID 0x706f7374
@@ -33,6 +32,8 @@ struct store_job {
 	bool change; // runs in a transaction, which is committed if it returns 0
 	// Store thread. Returns 0 or a negative errno with the job's `why`.
 	int (*run)(struct store *s, struct store_job *job);
+	// Store thread, once a change is on the disk; NULL: nothing follows.
+	void (*committed)(struct store *s, struct store_job *job);
 	// Control thread: tells the caller, and frees the job.
 	void (*done)(struct store *s, struct store_job *job);
 	int status;
@@ -63,6 +64,8 @@ struct store {
 
 	pthread_mutex_t lock;
 	pthread_cond_t more;
+	pthread_cond_t rest;       // nothing waits and nothing runs
+	unsigned open;             // under the lock: what waits or runs
 	struct store_jobs waiting; // under the lock
 	struct store_jobs ended;   // under the lock
 	bool stopping;             // under the lock
@@ -81,21 +84,11 @@ struct store {
 // sql.c: what is wrong, in one line; longer ones are cut.
 void store_say(char why[static STORE_WHY], const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-// Words for a result code of SQLite in `why`, and a negative errno for it.
-int store_wrong(const struct store *s, sqlite3 *db, int rc, char why[static STORE_WHY]);
-// Executes statements that return nothing.
-int store_exec(const struct store *s, sqlite3 *db, const char *sql, char why[static STORE_WHY]);
-int store_prepare(
-	const struct store *s, const char *sql, sqlite3_stmt **out, char why[static STORE_WHY]);
-// Steps a statement that returns no rows and finishes it in every case. Values that could not be
-// bound are told in `bound`, a result code.
-int store_finish(const struct store *s, sqlite3_stmt *stmt, int bound, char why[static STORE_WHY]);
 // The first column of the first row, as a number or as a text of `size` bytes.
 int store_number(const struct store *s, sqlite3 *db, const char *sql, int64_t *out,
 	char why[static STORE_WHY]);
 int store_text(const struct store *s, sqlite3 *db, const char *sql, char *out, size_t size,
 	char why[static STORE_WHY]);
-int store_bind_text(sqlite3_stmt *stmt, int at, const char *text); // NULL: SQL's NULL
 uint64_t store_wall_us(void);
 
 // schema.c: brings the database to this version's schema. -EPROTO when it is newer.
@@ -129,13 +122,6 @@ int store_thread_start(struct store *s, const cpu_set_t *cpus, char why[static S
 void store_thread_stop(struct store *s);
 // Takes the job if it returns 0. `record`: it tells what has happened already.
 int store_submit(struct store *s, struct store_job *job, size_t bytes, bool record);
-
-// audit.c: a copy of a record, with all its texts, in one allocation; freed with free().
-struct store_audit *store_audit_copy(const struct store_audit *record);
-size_t store_audit_bytes(const struct store_audit *record);
-// Store thread, within a transaction.
-int store_audit_insert(
-	struct store *s, const struct store_audit *record, char why[static STORE_WHY]);
 
 // member.c: at the start, before there is a thread.
 int store_members_load(struct store *s, char why[static STORE_WHY]);

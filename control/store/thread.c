@@ -31,6 +31,8 @@ static void execute(struct store *s, struct store_job *job)
 	if (!sqlite3_get_autocommit(s->db))
 		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
 	job->status = status;
+	if (status == 0 && job->committed)
+		job->committed(s, job);
 	if (status == 0 && ++s->changes >= STORE_COPY_EVERY)
 		store_copy_begin(s);
 }
@@ -41,6 +43,8 @@ static void hand_back(struct store *s, struct store_job *job)
 
 	pthread_mutex_lock(&s->lock);
 	STAILQ_INSERT_TAIL(&s->ended, job, entry);
+	if (--s->open == 0)
+		pthread_cond_signal(&s->rest);
 	pthread_mutex_unlock(&s->lock);
 	// An eventfd takes 2^64 - 2 of these before it refuses one.
 	(void)!write(s->wake_fd, &one, sizeof(one));
@@ -166,6 +170,14 @@ void store_thread_stop(struct store *s)
 		close(s->wake_fd);
 }
 
+void store_settle(struct store *s)
+{
+	pthread_mutex_lock(&s->lock);
+	while (s->started && s->open > 0)
+		pthread_cond_wait(&s->rest, &s->lock);
+	pthread_mutex_unlock(&s->lock);
+}
+
 int store_submit(struct store *s, struct store_job *job, size_t bytes, bool record)
 {
 	if (!s->started)
@@ -178,6 +190,7 @@ int store_submit(struct store *s, struct store_job *job, size_t bytes, bool reco
 	s->bytes += bytes;
 	pthread_mutex_lock(&s->lock);
 	STAILQ_INSERT_TAIL(&s->waiting, job, entry);
+	s->open++;
 	pthread_cond_signal(&s->more);
 	pthread_mutex_unlock(&s->lock);
 	return 0;

@@ -30,8 +30,9 @@ CONTROL = {
     "alarm": {"pool", "config"},
     "metrics": {"alarm", "pool", "config"},
     "store": set(),
-    "rpc": {"alarm", "pool", "config", "store"},
-    "daemon": {"rpc", "metrics", "alarm", "pool", "config", "store"},
+    "policy": {"config", "store"},
+    "rpc": {"alarm", "policy", "pool", "config", "store"},
+    "daemon": {"rpc", "metrics", "alarm", "policy", "pool", "config", "store"},
     "ctl": set(),
 }
 

@@ -478,8 +478,11 @@ static void test_somebody_elses(void **state)
 
 static void test_migration(void **state)
 {
-	static const char *const steps[] = {
-		"", "CREATE TABLE more (x)", "INSERT INTO nowhere VALUES (1)"};
+	enum {
+		STEPS = 64
+	};
+	static const char *steps[STEPS];
+	const int now = store_schema_version();
 	struct store_member m = member("edges", "fe1", "drain");
 	struct store *s = reopen();
 	struct store later = {.path = path};
@@ -487,16 +490,19 @@ static void test_migration(void **state)
 	char text[STORE_WHY];
 
 	(void)state;
+	assert_true(now + 1 < STEPS);
+	steps[now] = "CREATE TABLE more (x)";
+	steps[now + 1] = "INSERT INTO nowhere VALUES (1)";
 	assert_int_equal(set(s, &m), 0);
 	store_close(s);
 	assert_int_equal(sqlite3_open(path, &later.db), SQLITE_OK);
-	assert_int_equal(store_schema_run(&later, steps, 1, 2, text), 0);
+	assert_int_equal(store_schema_run(&later, steps, now, now + 1, text), 0);
 	assert_int_equal(store_number(&later, later.db, "PRAGMA user_version", &version, text), 0);
-	assert_int_equal(version, 2);
+	assert_int_equal(version, now + 1);
 	// A step that fails leaves the version before.
-	assert_true(store_schema_run(&later, steps, 2, 3, text) < 0);
+	assert_true(store_schema_run(&later, steps, now + 1, now + 2, text) < 0);
 	assert_int_equal(store_number(&later, later.db, "PRAGMA user_version", &version, text), 0);
-	assert_int_equal(version, 2);
+	assert_int_equal(version, now + 1);
 	sqlite3_close(later.db);
 	// This version refuses the newer one, and goes on with the copy from before.
 	refuse(-EPROTO, "newer postern");
@@ -504,6 +510,26 @@ static void test_migration(void **state)
 	s = reopen();
 	assert_string_equal(state_of(s, "edges", "fe1"), "drain");
 	store_close(s);
+}
+
+// A database of the first version, which knew members and the audit alone.
+static void test_first_version_is_brought_up_to_date(void **state)
+{
+	struct store_member m = member("edges", "fe1", "drain");
+	struct store *s = reopen();
+
+	(void)state;
+	assert_int_equal(set(s, &m), 0);
+	store_close(s);
+	sql("DROP TABLE sequence; DROP TABLE organisation; DROP TABLE allowed_domain;"
+	    "DROP TABLE blocked_domain; DROP TABLE provider; DROP TABLE switches;"
+	    "PRAGMA user_version = 1");
+	s = reopen();
+	assert_string_equal(state_of(s, "edges", "fe1"), "drain");
+	store_close(s);
+	assert_int_equal(access(beside(".schema-1"), F_OK), 0);
+	sql("INSERT INTO allowed_domain (organisation, id, revision, changed_us, domain)"
+	    " VALUES ('contoso', 1, 1, 0, 'fabrikam.com')");
 }
 
 static void test_in_use(void **state)
@@ -716,6 +742,7 @@ int main(void)
 		TEST(test_newer_schema),
 		TEST(test_somebody_elses),
 		TEST(test_migration),
+		TEST(test_first_version_is_brought_up_to_date),
 		TEST(test_in_use),
 		TEST(test_places_that_will_not_do),
 		TEST(test_copy_follows_changes),
