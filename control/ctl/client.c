@@ -221,3 +221,23 @@ const json_t *ctl_client_default(const struct ctl_client *c, const char *noun)
 
 	return show && !needs_params(show) ? show : ctl_client_method(c, noun, "list");
 }
+
+const json_t *ctl_client_only(const struct ctl_client *c, const char *noun)
+{
+	const size_t length = strlen(noun);
+	const json_t *only = NULL;
+	size_t i;
+	json_t *method;
+
+	json_array_foreach(c->methods, i, method)
+	{
+		const char *name = json_string_value(json_object_get(method, "name"));
+
+		if (!name || strncmp(name, noun, length) != 0 || name[length] != '.')
+			continue;
+		if (only)
+			return NULL;
+		only = method;
+	}
+	return only;
+}

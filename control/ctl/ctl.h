@@ -45,6 +45,8 @@ json_t *ctl_client_call(struct ctl_client *c, const char *method, json_t *params
 const json_t *ctl_client_method(const struct ctl_client *c, const char *noun, const char *verb);
 // What a noun without a verb stands for: show, if that needs no parameter, else list; or NULL.
 const json_t *ctl_client_default(const struct ctl_client *c, const char *noun);
+// The method of a noun that has no other, whose verb may be left out before parameters; or NULL.
+const json_t *ctl_client_only(const struct ctl_client *c, const char *noun);
 
 // args.c
 struct ctl_arg {

@@ -167,9 +167,12 @@ static bool ask_again(struct ctl_client *c, struct options *o, int *code)
 
 static int ask(struct ctl_client *c, const struct options *o)
 {
-	const bool with_verb = o->n > 1 && is_verb(o->words[1]);
+	bool with_verb = o->n > 1 && is_verb(o->words[1]);
 	const json_t *method = with_verb ? ctl_client_method(c, o->words[0], o->words[1])
 					 : ctl_client_default(c, o->words[0]);
+
+	if (!method && (method = ctl_client_only(c, o->words[0])) != NULL)
+		with_verb = false;
 
 	if (method) {
 		size_t used = with_verb ? 2 : 1;

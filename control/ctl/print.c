@@ -114,6 +114,38 @@ static bool are_mistakes(const json_t *rows)
 	       json_object_get(row, "what");
 }
 
+static void print_text(FILE *to, const char *before, const json_t *text, const char *behind)
+{
+	char *safe = ctl_text_value("", text);
+
+	fprintf(to, "%s%s%s", before, safe, behind);
+	free(safe);
+}
+
+// What happened, how often and when, and what to do: sentences, a paragraph each.
+static void print_findings(FILE *to, const json_t *findings)
+{
+	size_t i;
+	json_t *f;
+
+	json_array_foreach((json_t *)(uintptr_t)findings, i, f)
+	{
+		char *ago = ctl_text_value("last-ms", json_object_get(f, "last-ms"));
+
+		print_text(to, "\n", json_object_get(f, "what"), "\n");
+		print_text(to, "    ", json_object_get(f, "count"), "");
+		fputs(json_integer_value(json_object_get(f, "count")) == 1 ? " time" : " times",
+			to);
+		if (json_is_true(json_object_get(f, "several-sources")))
+			fputs(", by several sources", to);
+		fprintf(to, ", last %s ago", ago);
+		print_text(to, ", first ", json_object_get(f, "first"), "");
+		print_text(to, " (", json_object_get(f, "reason"), ")\n");
+		print_text(to, "    next: ", json_object_get(f, "next"), "\n");
+		free(ago);
+	}
+}
+
 static void print_object(FILE *to, const json_t *object)
 {
 	struct facts f = {.to = to, .measuring = true, .numbers = true};
@@ -127,6 +159,10 @@ static void print_object(FILE *to, const json_t *object)
 	{
 		if (!is_table(value))
 			continue;
+		if (strcmp(key, "findings") == 0) {
+			print_findings(to, value);
+			continue;
+		}
 		char *label = ctl_text_label(key);
 		fprintf(to, "\n%s:\n", label);
 		if (are_mistakes(value))

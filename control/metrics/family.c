@@ -4,6 +4,8 @@
 
 #include "control/metrics/private.h"
 
+#include "postern/record.h"
+
 #define VALUE(function)                                                                            \
 	static uint64_t function(const struct metrics_source *s, const struct metrics_subject *at)
 
@@ -48,6 +50,33 @@ VALUE(sessions_limit)
 {
 	(void)at;
 	return postern_sessions_capacity(s->dp);
+}
+
+VALUE(records)
+{
+	struct postern_recorder_stats stats = {0};
+
+	(void)at;
+	postern_recorder_read(s->dp, &stats);
+	return stats.kept;
+}
+
+VALUE(records_limit)
+{
+	struct postern_recorder_stats stats = {0};
+
+	(void)at;
+	postern_recorder_read(s->dp, &stats);
+	return stats.limit;
+}
+
+VALUE(records_pushed_out)
+{
+	struct postern_recorder_stats stats = {0};
+
+	(void)at;
+	postern_recorder_read(s->dp, &stats);
+	return stats.pushed_out;
 }
 
 VALUE(alarms)
@@ -203,6 +232,12 @@ const struct metrics_family metrics_families[] = {
 	{"postern_sessions", GAUGE, METRICS_ONE, NULL, "Sessions now.", sessions},
 	{"postern_sessions_limit", GAUGE, METRICS_ONE, NULL,
 		"Sessions that the table holds at once.", sessions_limit},
+	{"postern_records", GAUGE, METRICS_ONE, NULL,
+		"Records of refusals, drops and closes that are kept.", records},
+	{"postern_records_limit", GAUGE, METRICS_ONE, NULL, "Records that are kept at most.",
+		records_limit},
+	{"postern_records_pushed_out", COUNTER, METRICS_ONE, NULL,
+		"Records that gave way to newer ones.", records_pushed_out},
 	{"postern_alarms", GAUGE, METRICS_SEVERITY, NULL, "Alarms that are raised, by severity.",
 		alarms},
 

@@ -189,6 +189,20 @@ static void in_use_set(struct steer *s, uint32_t n)
 	__atomic_store_n(&s->in_use, n, __ATOMIC_RELAXED);
 }
 
+static bool is_published(const struct steer_flow *f)
+{
+	return f->generation % 2 != 0;
+}
+
+void steer_flow_evict(struct steer *s, struct steer_flow *f)
+{
+	COUNT(s->counters, CLOSE_EVICTED);
+	if (f->state == POSTERN_SESSION_OPENING && is_published(f))
+		steer_record_flow(s, f, POSTERN_STEP_OPEN, POSTERN_COUNTER_CLOSE_EVICTED,
+			f->flags & FLOW_SYNACK ? POSTERN_SIDE_CLIENT : POSTERN_SIDE_MEMBER);
+	steer_flow_free(s, f);
+}
+
 // Sessions that are over in all but name go first, then those that have not begun, or of UDP not gone
 // on; established ones stay whatever comes.
 static bool evict(struct steer *s)
@@ -198,8 +212,7 @@ static bool evict(struct steer *s)
 
 	if (victim == 0)
 		return false;
-	COUNT(s->counters, CLOSE_EVICTED);
-	steer_flow_free(s, steer_flow_at(s, victim - 1));
+	steer_flow_evict(s, steer_flow_at(s, victim - 1));
 	return true;
 }
 
@@ -250,11 +263,6 @@ void steer_flow_publish(struct steer_flow *f)
 	__atomic_store_n(&f->generation, f->generation + 1, __ATOMIC_RELEASE);
 }
 
-static bool is_published(const struct steer_flow *f)
-{
-	return f->generation % 2 != 0;
-}
-
 // Takes a published session out of tables and counts.
 static void withdraw(struct steer *s, struct steer_flow *f)
 {
@@ -300,17 +308,24 @@ void steer_flow_end(struct steer *s, struct steer_flow *f)
 	steer_flow_free(s, f);
 }
 
+static void unanswered(struct steer *s, const struct steer_flow *f, enum postern_side side)
+{
+	COUNT(s->counters, CLOSE_UNANSWERED);
+	steer_record_flow(s, f, POSTERN_STEP_MEMBER, POSTERN_COUNTER_CLOSE_UNANSWERED, side);
+}
+
 static void time_is_up(struct steer *s, struct steer_flow *f)
 {
 	if (f->flags & FLOW_UDP) {
 		// Many datagrams want no answer, so silence says nothing of the member.
 		if (f->state == POSTERN_SESSION_OPENING)
-			COUNT(s->counters, CLOSE_UNANSWERED);
+			unanswered(s, f, POSTERN_SIDE_MEMBER);
 		else
 			COUNT(s->counters, CLOSE_IDLE);
 		steer_flow_free(s, f);
 	} else if (f->state == POSTERN_SESSION_OPENING) {
-		COUNT(s->counters, CLOSE_UNANSWERED);
+		unanswered(
+			s, f, f->flags & FLOW_SYNACK ? POSTERN_SIDE_CLIENT : POSTERN_SIDE_MEMBER);
 		if (!(f->flags & FLOW_SYNACK))
 			steer_member_failed(s, f, POSTERN_EVENT_SILENT);
 		steer_flow_free(s, f);

@@ -50,7 +50,11 @@ static bool tcp_read(struct steer *s, struct steer_packet *p)
 		DROP(s, p, TCP_HEADER);
 		return false;
 	}
+	ip->tuple.sport = tcp->src_port;
+	ip->tuple.dport = tcp->dst_port;
 	if (!(sane_flags >> (tcp->tcp_flags & FLAG_MASK) & 1)) {
+		steer_record_packet(s, p, POSTERN_STEP_PACKET, POSTERN_COUNTER_DROP_TCP_FLAGS,
+			POSTERN_ID_NONE, POSTERN_ID_NONE);
 		DROP(s, p, TCP_FLAGS);
 		return false;
 	}
@@ -61,8 +65,6 @@ static bool tcp_read(struct steer *s, struct steer_packet *p)
 	// SYN and FIN take a sequence number each (RFC 9293 3.4).
 	p->end = p->seq + ip->l4_length - header + ((p->flags & RTE_TCP_SYN_FLAG) != 0) +
 		 ((p->flags & RTE_TCP_FIN_FLAG) != 0);
-	ip->tuple.sport = tcp->src_port;
-	ip->tuple.dport = tcp->dst_port;
 	p->hash = steer_tuple_hash(s, &ip->tuple);
 	return true;
 }
@@ -99,14 +101,28 @@ static void first_segment(struct steer *s, struct steer_packet *p)
 {
 	const uint16_t listen = steer_listen_find(s, &p->ip->tuple);
 
-	if (listen == POSTERN_ID_NONE)
+	if (listen == POSTERN_ID_NONE) {
+		steer_record_packet(s, p, POSTERN_STEP_OPEN, POSTERN_COUNTER_REFUSE_PORT_CLOSED,
+			listen, POSTERN_ID_NONE);
 		steer_answer_reset(s, p, POSTERN_COUNTER_REFUSE_PORT_CLOSED);
-	else if (p->ip->ttl <= 1)
+	} else if (p->ip->ttl <= 1) {
 		HOPS_USED_UP(s, p);
-	else if (!checksum_is_right(p))
+	} else if (!checksum_is_right(p)) {
+		steer_record_packet(s, p, POSTERN_STEP_OPEN, POSTERN_COUNTER_DROP_TCP_CHECKSUM,
+			listen, POSTERN_ID_NONE);
 		DROP(s, p, TCP_CHECKSUM);
-	else
+	} else {
 		steer_open(s, p, listen);
+	}
+}
+
+// A segment of a session that nobody knows. After a restart the answer is what tells both sides to
+// begin anew.
+static void unknown_segment(struct steer *s, struct steer_packet *p)
+{
+	steer_record_packet(s, p, POSTERN_STEP_PACKET, POSTERN_COUNTER_REFUSE_NO_SESSION,
+		steer_listen_find(s, &p->ip->tuple), POSTERN_ID_NONE);
+	steer_answer_reset(s, p, POSTERN_COUNTER_REFUSE_NO_SESSION);
 }
 
 // A packet of no session that we know: a new one, or something stray.
@@ -121,8 +137,7 @@ static void stray(struct steer *s, struct steer_packet *p)
 	else if (p->flags & RTE_TCP_RST_FLAG)
 		DROP(s, p, NO_SESSION);
 	else
-		// After a restart this is what tells both sides to begin anew.
-		steer_answer_reset(s, p, POSTERN_COUNTER_REFUSE_NO_SESSION);
+		unknown_segment(s, p);
 }
 
 // A SYN on a session that exists. True: it is not to be sent on in that session.
@@ -139,6 +154,8 @@ static bool syn_again(struct steer *s, struct steer_flow *f, struct steer_packet
 	if (p->seq + 1 != f->next[FROM_CLIENT] && !(f->flags & FLOW_SYNACK)) {
 		// Another attempt from the same port: the first is over.
 		COUNT(s->counters, CLOSE_UNANSWERED);
+		steer_record_flow(s, f, POSTERN_STEP_MEMBER, POSTERN_COUNTER_CLOSE_UNANSWERED,
+			POSTERN_SIDE_MEMBER);
 		steer_flow_free(s, f);
 		stray(s, p);
 		return true;

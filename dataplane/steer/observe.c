@@ -26,6 +26,10 @@ void steer_member_failed(struct steer *s, const struct steer_flow *f, enum poste
 	// What never left us says nothing about the member.
 	if (!f->syn.asked)
 		return;
+	steer_record_flow(s, f, POSTERN_STEP_MEMBER,
+		kind == POSTERN_EVENT_REFUSED ? POSTERN_COUNTER_SEEN_MEMBER_REFUSED
+					      : POSTERN_COUNTER_SEEN_MEMBER_SILENT,
+		POSTERN_SIDE_MEMBER);
 	if (kind == POSTERN_EVENT_REFUSED) {
 		COUNT(s->counters, SEEN_MEMBER_REFUSED);
 		base_add(&m->stats.refused, 1);

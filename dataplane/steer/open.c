@@ -101,6 +101,13 @@ static uint16_t port_of(const struct steer *s, uint32_t random)
 	return (uint16_t)((first + base_hash_reduce(random, end - first)) * s->workers + s->worker);
 }
 
+// A session cannot be entered: counts and records why.
+static void refuse_flow(struct steer *s, const struct steer_flow *f, enum postern_counter reason)
+{
+	base_add(&s->counters->value[reason], 1);
+	steer_record_flow(s, f, POSTERN_STEP_OPEN, reason, POSTERN_SIDE_MEMBER);
+}
+
 // Draws an address and port of ours towards the session's member that no other session has. When
 // nearly all are taken, one whose session has not begun or is over gives way. Returns 0 with *hash.
 static int draw_port(struct steer *s, struct steer_flow *f, uint64_t *hash)
@@ -124,12 +131,11 @@ static int draw_port(struct steer *s, struct steer_flow *f, uint64_t *hash)
 		struct steer_flow *holder = steer_flow_at(s, taken / 2);
 
 		if (i >= PORT_DRAWS / 2 && holder != f && steer_flow_may_give_way(holder)) {
-			COUNT(s->counters, CLOSE_EVICTED);
-			steer_flow_free(s, holder);
+			steer_flow_evict(s, holder);
 			return 0;
 		}
 	}
-	COUNT(s->counters, DROP_PORTS_EXHAUSTED);
+	refuse_flow(s, f, POSTERN_COUNTER_DROP_PORTS_EXHAUSTED);
 	return -EADDRINUSE;
 }
 
@@ -152,7 +158,7 @@ static int own_place(struct steer *s, struct steer_flow *f, uint64_t *hash)
 		steer_flow_end(s, holder);
 		return 0;
 	}
-	COUNT(s->counters, DROP_PORTS_EXHAUSTED);
+	refuse_flow(s, f, POSTERN_COUNTER_DROP_PORTS_EXHAUSTED);
 	return -EADDRINUSE;
 }
 
@@ -166,7 +172,7 @@ static int enter_member_side(struct steer *s, struct steer_flow *f)
 		return rc;
 	if (steer_table_insert(&s->table, hash, steer_slot(s, f) * 2 + FROM_MEMBER))
 		return 0;
-	COUNT(s->counters, DROP_TABLE_FULL);
+	refuse_flow(s, f, POSTERN_COUNTER_DROP_TABLE_FULL);
 	return -ENOSPC;
 }
 
@@ -178,43 +184,63 @@ static void leave_member_side(struct steer *s, struct steer_flow *f)
 	steer_table_remove(&s->table, steer_tuple_hash(s, &t), steer_slot(s, f) * 2 + FROM_MEMBER);
 }
 
-static uint16_t hold_client(struct steer *s, const struct ip_packet *p)
+// The next hop towards the client; IP_NEIGH_NONE with the reason, of which that a table is full has been
+// counted.
+static uint16_t find_client(
+	struct steer *s, const struct ip_packet *p, enum postern_counter *reason)
 {
 	const struct postern_addr *client = &p->tuple.src;
 	struct postern_addr next_hop;
 	uint16_t interface;
 
 	if (ip_route(s->ip, client, p->interface, &interface, &next_hop) < 0) {
+		*reason = POSTERN_COUNTER_DROP_NO_ROUTE;
 		COUNT(s->counters, DROP_NO_ROUTE);
 		return IP_NEIGH_NONE;
 	}
 	// A neighbour on one link does not send from another (RFC 3704).
 	if (interface != p->interface && postern_addr_equal(client, &next_hop)) {
+		*reason = POSTERN_COUNTER_DROP_SPOOFED;
 		COUNT(s->counters, DROP_SPOOFED);
 		return IP_NEIGH_NONE;
 	}
+	*reason = POSTERN_COUNTER_DROP_NEIGHBOUR_TABLE;
 	return ip_neigh_hold(s->ip, interface, &next_hop, IP_NEIGH_CLIENT);
+}
+
+static uint16_t hold_client(
+	struct steer *s, const struct steer_packet *p, const struct steer_flow *f)
+{
+	enum postern_counter reason;
+	const uint16_t neigh = find_client(s, p->ip, &reason);
+
+	// Without a way back there is no member to speak of.
+	if (neigh == IP_NEIGH_NONE)
+		steer_record_packet(s, p, POSTERN_STEP_OPEN, reason, f->listen, POSTERN_ID_NONE);
+	return neigh;
 }
 
 // Enters a new session on both sides; on failure the reason has been counted and nothing is left.
 static bool enter(struct steer *s, struct steer_flow *f, const struct steer_packet *p)
 {
-	f->neigh = hold_client(s, p->ip);
+	f->neigh = hold_client(s, p, f);
 	if (f->neigh == IP_NEIGH_NONE)
 		return false;
 	if (enter_member_side(s, f) == 0) {
 		if (steer_table_insert(&s->table, p->hash, steer_slot(s, f) * 2 + FROM_CLIENT))
 			return true;
-		COUNT(s->counters, DROP_TABLE_FULL);
+		refuse_flow(s, f, POSTERN_COUNTER_DROP_TABLE_FULL);
 		leave_member_side(s, f);
 	}
 	ip_neigh_release(s->ip, f->neigh);
 	return false;
 }
 
-static void refuse(struct steer *s, struct steer_packet *p, struct steer_listen *l)
+static void refuse(struct steer *s, struct steer_packet *p, uint16_t listen)
 {
-	base_add(&l->stats.refused, 1);
+	base_add(&s->listens[listen].stats.refused, 1);
+	steer_record_packet(
+		s, p, POSTERN_STEP_OPEN, POSTERN_COUNTER_REFUSE_NO_MEMBER, listen, POSTERN_ID_NONE);
 	if (p->ip->tuple.proto == IPPROTO_TCP) {
 		steer_answer_reset(s, p, POSTERN_COUNTER_REFUSE_NO_MEMBER);
 		return;
@@ -246,10 +272,12 @@ struct steer_flow *steer_begin(struct steer *s, struct steer_packet *p, uint16_t
 		steer_pick_member(s, l, p->ip->family, &p->ip->tuple, POSTERN_ID_NONE);
 
 	if (member == POSTERN_ID_NONE) {
-		refuse(s, p, l);
+		refuse(s, p, listen);
 		return NULL;
 	}
 	if (!steer_member_reach(s, member)) {
+		steer_record_packet(
+			s, p, POSTERN_STEP_OPEN, POSTERN_COUNTER_DROP_NO_ROUTE, listen, member);
 		rte_pktmbuf_free(p->ip->m);
 		return NULL;
 	}
@@ -257,6 +285,8 @@ struct steer_flow *steer_begin(struct steer *s, struct steer_packet *p, uint16_t
 
 	if (f == NULL) {
 		COUNT(s->counters, DROP_TABLE_FULL);
+		steer_record_packet(
+			s, p, POSTERN_STEP_OPEN, POSTERN_COUNTER_DROP_TABLE_FULL, listen, member);
 		rte_pktmbuf_free(p->ip->m);
 		return NULL;
 	}

@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include "base/recorder.h"
 #include "base/wheel.h"
 #include "steer/steer.h"
 
@@ -194,6 +195,7 @@ struct steer {
 	uint8_t worker;
 	uint8_t workers;
 	struct rte_ring *events;
+	struct base_recorder *recorder;
 	struct rte_ring *closes;
 	struct rte_ring *closed;
 };
@@ -281,6 +283,8 @@ void steer_flow_tuple_to(
 struct steer_flow *steer_flow_alloc(struct steer *s);
 // Shows a session that has been entered everywhere to readers.
 void steer_flow_publish(struct steer_flow *f);
+// Ends one that gives way to another.
+void steer_flow_evict(struct steer *s, struct steer_flow *f);
 // Gives the slot back; what was entered in tables and lists is taken out.
 void steer_flow_free(struct steer *s, struct steer_flow *f);
 void steer_flow_set_state(struct steer *s, struct steer_flow *f, enum postern_session_state state);
@@ -347,6 +351,14 @@ struct rte_mbuf *steer_segment_new(struct steer *s, const struct ip_tuple *t, ui
 // error.c
 // An ICMP error: goes to the side of the session that sent the packet it quotes. Takes the packet.
 void steer_error_input(struct steer *s, struct ip_packet *p);
+
+// record.c: what goes into the flight recorder.
+// A packet that was refused or dropped; its ports are known. Ids may be POSTERN_ID_NONE.
+void steer_record_packet(struct steer *s, const struct steer_packet *p, enum postern_step step,
+	enum postern_counter reason, uint16_t listen, uint16_t member);
+// A session that ended, or whose member did not take it. `side`: who was silent or ended it.
+void steer_record_flow(struct steer *s, const struct steer_flow *f, enum postern_step step,
+	enum postern_counter reason, enum postern_side side);
 
 // close.c
 // Closes sessions that control has asked for, a bounded number. True if more wait.

@@ -122,6 +122,7 @@ static void reset_side(struct steer *s, const struct steer_flow *f, unsigned to)
 void steer_kill(struct steer *s, struct steer_flow *f, enum postern_counter reason)
 {
 	base_add(&s->counters->value[reason], 1);
+	steer_record_flow(s, f, POSTERN_STEP_CLOSE, reason, POSTERN_SIDE_MEMBER);
 	if (f->flags & FLOW_UDP) {
 		// There is no way to tell anybody; the next datagram begins a new session.
 		steer_flow_free(s, f);

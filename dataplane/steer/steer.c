@@ -64,6 +64,7 @@ struct steer *steer_new(const struct steer_setup *setup)
 	s->worker = setup->worker;
 	s->workers = setup->workers;
 	s->events = setup->events;
+	s->recorder = setup->recorder;
 	s->closes = setup->closes;
 	s->closed = setup->closed;
 	s->health = setup->health;

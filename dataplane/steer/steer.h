@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct base_recorder;
 struct rte_ring;
 struct steer;
 
@@ -49,6 +50,7 @@ struct steer_setup {
 	uint8_t worker;                 // index
 	uint8_t workers;                // how many; ports are drawn so that they name this one
 	struct rte_ring *events;        // of struct postern_event; this worker is the only producer
+	struct base_recorder *recorder; // this worker's
 	struct rte_ring *closes;        // of struct steer_close; this worker is the only consumer
 	struct rte_ring *closed;        // of struct postern_closed, as many; the only producer
 	const uint32_t *health;         // words by member id; control: rw, worker: ro

@@ -42,8 +42,13 @@ static void reset_seen(
 	const bool exact = (p->seq == f->next[direction] && (begun || direction == FROM_CLIENT)) ||
 			   (begun && p->seq == f->expects[other(direction)]);
 
-	if (exact && f->state != POSTERN_SESSION_RESET)
-		steer_flow_set_state(s, f, POSTERN_SESSION_RESET);
+	if (!exact || f->state == POSTERN_SESSION_RESET)
+		return;
+	// Many clients end what they have done so; a member that does it has hardly been asked to.
+	if (direction == FROM_MEMBER)
+		steer_record_flow(
+			s, f, POSTERN_STEP_CLOSE, POSTERN_COUNTER_CLOSE_RESET, POSTERN_SIDE_MEMBER);
+	steer_flow_set_state(s, f, POSTERN_SESSION_RESET);
 }
 
 // The member's SYN-ACK. What the SYN said is not needed any more: its place is used anew. One that

@@ -63,6 +63,8 @@ void steer_udp_stray(struct steer *s, struct steer_packet *p)
 	const uint16_t listen = steer_listen_find(s, &p->ip->tuple);
 
 	if (listen == POSTERN_ID_NONE) {
+		steer_record_packet(s, p, POSTERN_STEP_OPEN, POSTERN_COUNTER_REFUSE_PORT_CLOSED,
+			listen, POSTERN_ID_NONE);
 		ip_error(s->ip, p->ip, IP_ERROR_PORT, 0, POSTERN_COUNTER_REFUSE_PORT_CLOSED);
 		return;
 	}

@@ -63,6 +63,10 @@ static int parts_new(struct worker *w, uint32_t sessions)
 	w->closed = ring_new("closed", w->index, sizeof(struct postern_closed), CLOSES);
 	if (w->events == NULL || w->closes == NULL || w->closed == NULL)
 		return -ENOMEM;
+	w->recorder = base_recorder_new(
+		&dp->secret, w->index, &w->counters.value[POSTERN_COUNTER_RECORD_LOST]);
+	if (w->recorder == NULL)
+		return -ENOMEM;
 	rc = ip_init(&w->ip, &w->counters, dp->pool, w->tx, &e->ip, base_clock_us(&dp->clock));
 	if (rc < 0)
 		return rc;
@@ -79,6 +83,7 @@ static int parts_new(struct worker *w, uint32_t sessions)
 		.worker = w->index,
 		.workers = (uint8_t)dp->n_workers,
 		.events = w->events,
+		.recorder = w->recorder,
 		.closes = w->closes,
 		.closed = w->closed,
 		.health = dp->health,
@@ -132,6 +137,7 @@ void worker_free(struct worker *w)
 	rte_ring_free(w->events);
 	rte_ring_free(w->closes);
 	rte_ring_free(w->closed);
+	base_recorder_free(w->recorder);
 	base_arena_unmap(w, sizeof(*w));
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/count.h"
+#include "base/recorder.h"
 #include "ip/ip.h"
 #include "port/port.h"
 #include "steer/steer.h"
@@ -53,6 +54,7 @@ struct worker {
 	struct rte_ring *events;              // of struct postern_event; control: consumer
 	struct rte_ring *closes;              // of struct steer_close; control: producer
 	struct rte_ring *closed;              // of struct postern_closed; control: consumer
+	struct base_recorder *recorder; // worker: rw, control: ro through its reading functions
 };
 
 struct postern_dataplane {

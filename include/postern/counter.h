@@ -99,6 +99,8 @@
 	X(SEEN_MEMBER_REFUSED, "seen-member-refused", "members that answered a SYN with a reset")  \
 	X(SEEN_MEMBER_SILENT, "seen-member-silent", "members that did not answer a SYN in time")   \
 	X(SEEN_EVENT_LOST, "seen-event-lost", "reports to the control thread that did not fit")    \
+	X(RECORD_LOST, "record-lost",                                                              \
+		"refusals and closes that are in no record: too many were new at once")            \
 	/* the worker's own life */                                                                \
 	X(HANDED_OVER, "handed-over", "packets that another worker owns, handed to it")            \
 	X(DROP_HAND_OVER, "drop-hand-over", "packets for another worker whose ring was full")      \

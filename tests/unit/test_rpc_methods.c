@@ -623,6 +623,7 @@ static void test_long_walk(void **state)
 #include "tests/unit/rpc_close.h"
 #include "tests/unit/rpc_neighbour.h"
 #include "tests/unit/rpc_reload.h"
+#include "tests/unit/rpc_why.h"
 
 static void test_log(void **state)
 {
@@ -767,6 +768,9 @@ int main(void)
 		TEST(test_neighbours),
 		TEST(test_neighbour_mistakes),
 		TEST(test_neighbour_flush),
+		TEST(test_why_address),
+		TEST(test_why_service_and_session),
+		TEST(test_why_words),
 		TEST(test_reload),
 		TEST(test_check_guards),
 		TEST(test_log),

@@ -10,6 +10,7 @@
 
 #include "postern/dataplane.h"
 #include "postern/log.h"
+#include "postern/record.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -183,6 +184,12 @@ void postern_counters_read(
 	out[POSTERN_COUNTER_DROP_TCP_CHECKSUM] += fake_wrong;
 	out[POSTERN_COUNTER_SESSION_OPENED] += fake_opened;
 	out[POSTERN_COUNTER_SESSION_ESTABLISHED] += fake_established;
+}
+
+void postern_recorder_read(const struct postern_dataplane *dp, struct postern_recorder_stats *out)
+{
+	(void)dp;
+	*out = (struct postern_recorder_stats){.kept = 5, .limit = 4096, .pushed_out = 2};
 }
 
 uint64_t postern_dataplane_adopted(const struct postern_dataplane *dp)

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What goes into the flight recorder. What ends as its two sides wish does not.
+
+#include "steer/private.h"
+
+#include <rte_byteorder.h>
+
+void steer_record_packet(struct steer *s, const struct steer_packet *p, enum postern_step step,
+	enum postern_counter reason, uint16_t listen, uint16_t member)
+{
+	const struct ip_tuple *t = &p->ip->tuple;
+	const struct postern_record r = {
+		.from = t->src,
+		.to = t->dst,
+		.from_port = rte_be_to_cpu_16(t->sport),
+		.to_port = rte_be_to_cpu_16(t->dport),
+		.reason = (uint16_t)reason,
+		.interface = p->ip->interface,
+		.listen = listen,
+		.member = member,
+		.protocol = (uint8_t)t->proto,
+		.step = (uint8_t)step,
+	};
+
+	base_record(s->recorder, &r, s->ip->now_us);
+}
+
+void steer_record_flow(struct steer *s, const struct steer_flow *f, enum postern_step step,
+	enum postern_counter reason, enum postern_side side)
+{
+	const uint8_t who = (uint8_t)side;
+	const uint32_t quiet_ms = s->now_ms - f->last_ms;
+	struct ip_tuple t;
+
+	steer_flow_tuple(s, f, FROM_CLIENT, &t);
+	struct postern_record r = {
+		.from = t.src,
+		.to = t.dst,
+		.from_port = rte_be_to_cpu_16(t.sport),
+		.to_port = rte_be_to_cpu_16(t.dport),
+		.reason = (uint16_t)reason,
+		.interface = ip_neigh_interface(s->ip, f->neigh),
+		.listen = f->listen,
+		.member = f->member,
+		.protocol = (uint8_t)t.proto,
+		.step = (uint8_t)step,
+		.slot = steer_slot(s, f),
+		.generation = f->generation % 2 != 0 ? f->generation : 0,
+	};
+
+	postern_record_add(&r, POSTERN_FACT_SIDE, &who, sizeof(who));
+	postern_record_add(&r, POSTERN_FACT_QUIET_MS, &quiet_ms, sizeof(quiet_ms));
+	// What the SYN said is kept until the member has accepted.
+	if (!(f->flags & (FLOW_SYNACK | FLOW_UDP)) && f->syn.tries > 0)
+		postern_record_add(&r, POSTERN_FACT_ASKED, &f->syn.tries, sizeof(f->syn.tries));
+	base_record(s->recorder, &r, s->ip->now_us);
+}
