@@ -21,10 +21,14 @@ static inline void base_clock_init(struct base_clock *c)
 	c->origin = rte_rdtsc();
 }
 
+// Microseconds from base_clock_init() to a reading of the TSC. Any thread.
+static inline uint64_t base_clock_at(const struct base_clock *c, uint64_t tsc)
+{
+	return (uint64_t)(((unsigned __int128)(tsc - c->origin) * c->multiplier) >> 32);
+}
+
 // Microseconds since base_clock_init(). Any thread.
 static inline uint64_t base_clock_us(const struct base_clock *c)
 {
-	const uint64_t ticks = rte_rdtsc() - c->origin;
-
-	return (uint64_t)(((unsigned __int128)ticks * c->multiplier) >> 32);
+	return base_clock_at(c, rte_rdtsc());
 }

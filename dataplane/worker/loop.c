@@ -23,6 +23,15 @@
 #define SLEEP_LONG_NS  1000000 // after LONG_AFTER_US without a packet; it waits 1 ms then
 #define LONG_AFTER_US  10000000u
 
+// The time since the last lap was this stage's.
+static void lap(struct worker *w, enum worker_stage stage)
+{
+	const uint64_t now = rte_rdtsc();
+
+	w->cycles[stage] += now - w->lap;
+	w->lap = now;
+}
+
 // Keeps the packets that are this worker's and hands the others over.
 static unsigned sort_out(struct worker *w, struct ip_packet *pkts, unsigned n)
 {
@@ -51,8 +60,10 @@ void worker_burst(struct worker *w, uint16_t interface, struct rte_mbuf **pkts, 
 	struct ip_packet ours[PORT_BURST];
 	const unsigned kept = sort_out(w, ours, ip_input(&w->ip, interface, pkts, n, ours));
 
+	lap(w, STAGE_IP);
 	if (kept > 0)
 		steer_input(w->steer, ours, kept);
+	lap(w, STAGE_STEER);
 }
 
 void worker_handed_burst(struct worker *w, uint16_t interface, struct rte_mbuf **pkts, unsigned n)
@@ -60,8 +71,10 @@ void worker_handed_burst(struct worker *w, uint16_t interface, struct rte_mbuf *
 	struct ip_packet ours[PORT_BURST];
 	const unsigned kept = sort_out(w, ours, ip_input_again(&w->ip, interface, pkts, n, ours));
 
+	lap(w, STAGE_IP);
 	if (kept > 0)
 		steer_input(w->steer, ours, kept);
+	lap(w, STAGE_STEER);
 }
 
 static unsigned receive(struct worker *w)
@@ -75,6 +88,7 @@ static unsigned receive(struct worker *w)
 		for (unsigned q = w->index; q < p->rx_queues; q += w->dp->n_workers) {
 			const uint16_t n = rte_eth_rx_burst(p->id, (uint16_t)q, pkts, PORT_BURST);
 
+			lap(w, STAGE_RECEIVE);
 			if (n > 0)
 				worker_burst(w, i, pkts, n);
 			total += n;
@@ -133,25 +147,52 @@ static void back_off(struct worker *w)
 		w->ip.now_us - w->idle_since_us > LONG_AFTER_US ? SLEEP_LONG_NS : SLEEP_SHORT_NS);
 }
 
+// Adds the turn's laps to the counters.
+static void laps_count(struct worker *w, bool busy)
+{
+	static const enum postern_counter counters[WORKER_STAGES] = {
+		[STAGE_RECEIVE] = POSTERN_COUNTER_CYCLES_RECEIVE,
+		[STAGE_IP] = POSTERN_COUNTER_CYCLES_IP,
+		[STAGE_STEER] = POSTERN_COUNTER_CYCLES_STEER,
+		[STAGE_TRANSMIT] = POSTERN_COUNTER_CYCLES_TRANSMIT,
+		[STAGE_HOUSEKEEPING] = POSTERN_COUNTER_CYCLES_HOUSEKEEPING,
+	};
+	uint64_t all = 0;
+
+	for (unsigned i = 0; i < WORKER_STAGES; i++) {
+		all += w->cycles[i];
+		if (busy)
+			base_add(&w->counters.value[counters[i]], w->cycles[i]);
+		w->cycles[i] = 0;
+	}
+	if (busy)
+		COUNT_N(&w->counters, WORKER_BUSY_CYCLES, all);
+	else
+		COUNT_N(&w->counters, CYCLES_IDLE, all);
+}
+
 static void turn(struct worker *w)
 {
-	const uint64_t began = rte_rdtsc();
-
-	w->ip.now_us = base_clock_us(&w->dp->clock);
+	w->ip.now_us = base_clock_at(&w->dp->clock, w->lap);
 	const unsigned received = receive(w) + worker_take_handed(w);
 
 	ip_poll(&w->ip);
 	const bool more = steer_poll(w->steer);
 	worker_share_learnt(w);
+	lap(w, STAGE_HOUSEKEEPING);
 	const bool sent = worker_transmit(w);
+
+	lap(w, STAGE_TRANSMIT);
 
 	COUNT(&w->counters, WORKER_LOOPS);
 	if (received > 0 || more || sent) {
 		w->idle_turns = 0;
 		w->idle_since_us = w->ip.now_us;
-		COUNT_N(&w->counters, WORKER_BUSY_CYCLES, rte_rdtsc() - began);
+		laps_count(w, true);
 	} else {
 		back_off(w);
+		lap(w, STAGE_HOUSEKEEPING);
+		laps_count(w, false);
 	}
 }
 
@@ -161,10 +202,13 @@ int worker_run(void *worker)
 	unsigned turns = 0;
 
 	rcu_register_thread();
+	w->lap = rte_rdtsc();
 	while (!__atomic_load_n(&w->dp->stop, __ATOMIC_RELAXED)) {
 		turn(w);
-		if (++turns % HOUSEKEEPING_TURNS == 0)
+		if (++turns % HOUSEKEEPING_TURNS == 0) {
 			keep_house(w);
+			lap(w, STAGE_HOUSEKEEPING);
+		}
 	}
 	rcu_unregister_thread();
 	return 0;

@@ -37,6 +37,16 @@ struct worker_handed {
 	uint32_t send; // it only wants the other's transmit queue; otherwise it has just come in
 };
 
+// What a turn's time goes to; each has its counter.
+enum worker_stage {
+	STAGE_RECEIVE,
+	STAGE_IP,
+	STAGE_STEER,
+	STAGE_TRANSMIT,
+	STAGE_HOUSEKEEPING,
+	WORKER_STAGES
+};
+
 // What one worker owns.
 struct worker {
 	struct base_counters counters;     // worker: rw, control: ro
@@ -45,8 +55,10 @@ struct worker {
 	struct port_tx tx[MAX_INTERFACES]; // worker: rw
 	uint64_t adopted;                  // epoch; worker: rw, control: ro
 	struct postern_dataplane *dp;
-	uint64_t idle_since_us; // worker: rw
-	unsigned idle_turns;    // worker: rw
+	uint64_t lap;                   // TSC up to which time has been told apart; worker: rw
+	uint64_t cycles[WORKER_STAGES]; // of this turn; worker: rw
+	uint64_t idle_since_us;         // worker: rw
+	unsigned idle_turns;            // worker: rw
 	uint8_t index;
 	// By the worker that they come from; this one is the only consumer. NULL with one worker.
 	struct rte_ring *handed[MAX_WORKERS]; // of struct worker_handed

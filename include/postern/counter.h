@@ -106,6 +106,12 @@
 	X(DROP_HAND_OVER, "drop-hand-over", "packets for another worker whose ring was full")      \
 	X(WORKER_LOOPS, "worker-loops", "turns of the poll loop")                                  \
 	X(WORKER_BUSY_CYCLES, "worker-busy-cycles", "TSC cycles of turns that had work")           \
+	X(CYCLES_RECEIVE, "cycles-receive", "of those, taking packets from ports")                 \
+	X(CYCLES_IP, "cycles-ip", "of those, reading headers, neighbours, fragments")              \
+	X(CYCLES_STEER, "cycles-steer", "of those, finding sessions and translating")              \
+	X(CYCLES_TRANSMIT, "cycles-transmit", "of those, handing packets to ports")                \
+	X(CYCLES_HOUSEKEEPING, "cycles-housekeeping", "of those, timers, lost members, new files") \
+	X(CYCLES_IDLE, "cycles-idle", "TSC cycles of turns without work, sleep included")          \
 	X(WORKER_SLEEPS, "worker-sleeps", "times that a worker slept because nothing arrived")
 
 enum postern_counter {
