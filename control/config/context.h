@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What one reading of a file carries along: where it is and which mistakes it has found.
-// Private to this folder.
+// What one reading of a file carries along: where it is and which mistakes it has found. For this
+// folder, and for others that read YAML.
 
 #pragma once
 

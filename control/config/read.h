@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The steps of reading. Private to this folder and its tests.
+// The steps of reading. Private to this folder and its tests; the check of a text is for others that read
+// YAML as well.
 
 #pragma once
 

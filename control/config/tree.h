@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The YAML of a file as a tree in which every node knows its line. Private to this folder.
+// The YAML of a file as a tree in which every node knows its line. For this folder, and for others that
+// read YAML.
 
 #pragma once
 

@@ -148,11 +148,47 @@ static int drain(struct ctl_client *c, const struct options *o, const json_t *me
 	return code;
 }
 
+// All pieces of a file, one after the other.
+static int export_pieces(struct ctl_client *c, const struct options *o, const json_t *method)
+{
+	json_t *params = ctl_args_params(method, o->words + 2, o->n - 2);
+	int code = params ? CTL_OK : CTL_USAGE;
+
+	while (params) {
+		json_t *answer = ctl_client_call(c, "policy.export", json_deep_copy(params), false);
+		const json_t *result = json_object_get(answer, "result");
+		const char *text = json_string_value(json_object_get(result, "yaml"));
+		const json_t *next = json_object_get(result, "next");
+
+		if (text) {
+			fputs(text, stdout);
+		} else {
+			if (answer)
+				ctl_print_error(json_object_get(answer, "error"));
+			code = answer ? CTL_FAILED : CTL_USAGE;
+		}
+		if (!text || !json_is_string(next) ||
+			json_object_set(params, "cursor", (json_t *)(uintptr_t)next) != 0) {
+			json_decref(params);
+			params = NULL;
+		}
+		json_decref(answer);
+	}
+	return code;
+}
+
 // What is asked more than once. Returns whether the line is that.
 static bool ask_again(struct ctl_client *c, struct options *o, int *code)
 {
 	const json_t *method = ctl_client_method(c, "node", "drain");
 
+	const json_t *export = ctl_client_method(c, "policy", "export");
+
+	if (o->n > 1 && export && !o->json && strcmp(o->words[0], "policy") == 0 &&
+		strcmp(o->words[1], "export") == 0) {
+		*code = export_pieces(c, o, export);
+		return true;
+	}
 	if (strcmp(o->words[0], "stats") == 0 && take_word(o, "--watch")) {
 		*code = ctl_watch_stats(c, o->json);
 		return true;

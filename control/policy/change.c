@@ -61,22 +61,6 @@ static const char *name_of(const struct policy_entry *e)
 	return o->keyed ? e->value[0] : "the switches";
 }
 
-// What is given, over what was.
-static bool merge(struct policy_entry *e, const struct policy_entry *given)
-{
-	for (size_t i = 0; i < POLICY_FIELDS_MAX; i++) {
-		if (!given->value[i])
-			continue;
-		char *copy = strdup(given->value[i]);
-		if (!copy)
-			return false;
-		free(e->value[i]);
-		e->value[i] = copy;
-	}
-	policy_entry_settle(e);
-	return true;
-}
-
 // Whether the verb fits what is there.
 static int look(struct change *c, struct policy_db *d)
 {
@@ -109,7 +93,7 @@ static int write_entry(struct change *c, struct policy_db *d, struct policy_writ
 		return store_wrong(d->store, NULL, SQLITE_NOMEM, d->why);
 	job->entry.kind = c->given.kind;
 	job->has_entry = true;
-	if (!merge(&job->entry, &c->given))
+	if (!policy_entry_merge(&job->entry, &c->given))
 		return store_wrong(d->store, NULL, SQLITE_NOMEM, d->why);
 	int status = policy_check_entry(d, job->own, job->organisation, &job->entry,
 		job->has_before ? &job->before : NULL, 0, &job->mistakes);
@@ -190,5 +174,5 @@ int policy_change(struct policy *p, const char *organisation, enum policy_verb v
 	job->free = clear;
 	for (size_t i = 0; i < POLICY_FIELDS_MAX; i++)
 		bytes += c->given.value[i] ? strlen(c->given.value[i]) : 0;
-	return policy_job_submit(job, true, sizeof(*c) + 4 * bytes);
+	return policy_job_submit(job, POLICY_SMALL, sizeof(*c) + 4 * bytes);
 }

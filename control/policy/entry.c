@@ -145,6 +145,21 @@ void policy_entry_settle(struct policy_entry *e)
 	}
 }
 
+bool policy_entry_merge(struct policy_entry *e, const struct policy_entry *given)
+{
+	for (size_t i = 0; i < POLICY_FIELDS_MAX; i++) {
+		if (!given->value[i])
+			continue;
+		char *copy = strdup(given->value[i]);
+		if (!copy)
+			return false;
+		free(e->value[i]);
+		e->value[i] = copy;
+	}
+	policy_entry_settle(e);
+	return true;
+}
+
 int policy_entry_read(struct policy_entry *e, const struct policy_field *f, const char *text,
 	size_t length, int line, struct config_errors *errors)
 {

@@ -93,10 +93,11 @@ static void done(void *user, int status, const char *why)
 	policy_job_free(job);
 }
 
-int policy_job_submit(struct policy_job *job, bool change, size_t bytes)
+int policy_job_submit(struct policy_job *job, enum policy_size size, size_t bytes)
 {
 	const struct store_work work = {
-		.change = change,
+		.change = size != POLICY_READS,
+		.large = size == POLICY_LARGE,
 		.bytes = sizeof(*job) + bytes + (job->record ? store_audit_bytes(job->record) : 0),
 		.run = run,
 		.committed = job->committed ? committed : NULL,

@@ -52,7 +52,7 @@ int policy_show(struct policy *p, const char *organisation, enum policy_kind kin
 		policy_job_free(job);
 		return -ENOMEM;
 	}
-	return policy_job_submit(job, false, sizeof(*s));
+	return policy_job_submit(job, POLICY_READS, sizeof(*s));
 }
 
 struct list {
@@ -122,5 +122,5 @@ int policy_list(struct policy *p, struct policy_query *query, policy_done done, 
 		policy_job_free(job);
 		return -ENOMEM;
 	}
-	return policy_job_submit(job, false, sizeof(*l));
+	return policy_job_submit(job, POLICY_READS, sizeof(*l));
 }

@@ -182,7 +182,7 @@ int policy_use_config(
 		((struct adopt *)job)->before = policy_own_take(before);
 		job->run = run;
 		job->free = free_adopt;
-		status = policy_job_submit(job, false, sizeof(struct adopt));
+		status = policy_job_submit(job, POLICY_READS, sizeof(struct adopt));
 	}
 	if (status != 0) {
 		p->own = before;

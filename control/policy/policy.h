@@ -186,10 +186,9 @@ int policy_list(struct policy *p, struct policy_query *query, policy_done done, 
 struct policy_file {
 	const char *organisation;
 	int fd;
-	const char *name; // for mistakes
 	bool dry_run;
 	uint64_t if_revision; // of the organisation
-	int kind;             // of an import: enum policy_kind, or -1 to find out
+	int kind;             // of an import: what it lists, or -1 to find out
 };
 
 // Makes the policy equal to a file.
@@ -198,6 +197,9 @@ int policy_apply(struct policy *p, const struct policy_file *file, const struct 
 // Adds and changes what a file of CSV or of PowerShell's JSON lists.
 int policy_import(struct policy *p, const struct policy_file *file,
 	const struct store_audit *record, policy_done done, void *user);
+// What an import may list, by number; for `kind` above.
+#define POLICY_IMPORTS 5
+const char *policy_import_name(int which);
 // The policy as a file that policy_apply() reads, piece by piece. `cursor` is NULL, or the `next` of the
 // piece before; -ESTALE if the policy has changed meanwhile.
 int policy_export(struct policy *p, const char *organisation, const char *cursor, policy_done done,

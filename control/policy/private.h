@@ -44,6 +44,8 @@ bool policy_entry_equal(const struct policy_entry *a, const struct policy_entry 
 json_t *policy_value_json(const struct policy_field *f, const char *value);
 // What is not by default, without the revision.
 json_t *policy_entry_given_json(const struct policy_entry *e);
+// Puts what is given over what is there. False: no memory.
+bool policy_entry_merge(struct policy_entry *e, const struct policy_entry *given);
 // Empty texts, which stand for defaults in what is asked, become NULL.
 void policy_entry_settle(struct policy_entry *e);
 
@@ -155,8 +157,13 @@ struct policy_job {
 struct policy_job *policy_job_new(struct policy *p, size_t size, const char *organisation,
 	const struct store_audit *record, policy_done done, void *user);
 void policy_job_free(struct policy_job *job);
-// Takes the job in every case. `change`: in a transaction.
-int policy_job_submit(struct policy_job *job, bool change, size_t bytes);
+enum policy_size {
+	POLICY_READS, // changes nothing
+	POLICY_SMALL, // a transaction
+	POLICY_LARGE, // a transaction of many rows
+};
+// Takes the job in every case.
+int policy_job_submit(struct policy_job *job, enum policy_size size, size_t bytes);
 // Writes the record, with what was and what became, which it takes; NULL: nothing.
 int policy_job_record(struct policy_job *job, struct policy_db *d, json_t *before, json_t *after);
 
@@ -174,6 +181,34 @@ int policy_write_begin(struct policy_write *w, const struct policy_job *job, str
 int policy_write_entry(
 	struct policy_write *w, struct policy_entry *e, const struct policy_entry *was);
 int policy_write_end(struct policy_write *w);
+
+// ---- bulk.c: changes of many entries.
+
+// Names that a file has had, by kind.
+struct policy_seen {
+	struct seen_place *places;
+	size_t n, room;
+};
+// The line on which it stood before; 0: nowhere, and from now on on this one; -ENOMEM.
+int policy_seen(struct policy_seen *s, enum policy_kind kind, const char *key, int line);
+void policy_seen_clear(struct policy_seen *s);
+
+int policy_bulk_begin(struct policy_job *job, struct policy_db *d, const struct policy_file *file,
+	struct policy_write *w);
+// The checks of the whole, and the record. -ECANCELED for a dry run.
+int policy_bulk_end(struct policy_job *job, struct policy_db *d, const struct policy_file *file,
+	struct policy_write *w);
+// To be called at the end in any case.
+void policy_bulk_rest(struct policy_db *d);
+// Writes an entry of a file, with checks: what is given over what was, or in its place.
+int policy_bulk_put(struct policy_job *job, struct policy_db *d, struct policy_write *w,
+	struct policy_entry *given, bool merge, int line);
+// Counts and lists what becomes of an entry; NULL: there was none, there will be none. False: no memory.
+bool policy_difference(
+	struct policy_job *job, const struct policy_entry *was, const struct policy_entry *e);
+// policy_entry_read() for a place in a file, with mistakes counted once there are too many to tell.
+int policy_mistake_value(struct policy_mistakes *m, struct policy_entry *e,
+	const struct policy_field *f, const char *text, size_t length, int line);
 
 // ---- feed.c: the dataplane's tables. Store thread. Errors are logged: what is on the disk is said to be.
 void policy_feed_set(struct postern_policy *t, uint16_t organisation, const struct policy_entry *e);

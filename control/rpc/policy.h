@@ -14,6 +14,7 @@ struct rpc_policy_call {
 	struct rpc_context *context;
 	char organisation[POSTERN_NAME_SIZE];
 	char file[1024]; // that mistakes are in; empty: none
+	bool dry_run;
 };
 
 // Finds the organisation; NULL after having answered.

@@ -24,7 +24,9 @@ static int begin(struct store *s, char why[static STORE_WHY])
 	// read. Nobody else may write to it, and in this mode there is no shared memory file.
 	return store_exec(s, s->db,
 		"PRAGMA locking_mode=EXCLUSIVE; PRAGMA trusted_schema=OFF;"
-		"PRAGMA cell_size_check=ON; PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY",
+		"PRAGMA cell_size_check=ON; PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY;"
+		// What a large change made of the log is given back, down to a thousand pages.
+		"PRAGMA journal_size_limit=4194304",
 		why);
 }
 

@@ -29,7 +29,8 @@ struct event;
 struct store_job {
 	STAILQ_ENTRY(store_job) entry;
 	size_t bytes;
-	bool change; // runs in a transaction, which is committed if it returns 0
+	bool change;     // runs in a transaction, which is committed if it returns 0
+	unsigned weight; // how many changes it counts for; 0: one
 	// Store thread. Returns 0 or a negative errno with the job's `why`.
 	int (*run)(struct store *s, struct store_job *job);
 	// Store thread, once a change is on the disk; NULL: nothing follows.

@@ -33,7 +33,9 @@ static void execute(struct store *s, struct store_job *job)
 	job->status = status;
 	if (status == 0 && job->committed)
 		job->committed(s, job);
-	if (status == 0 && ++s->changes >= STORE_COPY_EVERY)
+	if (status == 0)
+		s->changes += job->weight > 0 ? job->weight : 1;
+	if (s->changes >= STORE_COPY_EVERY)
 		store_copy_begin(s);
 }
 

@@ -43,6 +43,7 @@ int store_work(struct store *s, const struct store_work *work)
 	if (!job)
 		return -ENOMEM;
 	job->job.change = work->change;
+	job->job.weight = work->large ? STORE_COPY_EVERY : 1;
 	job->job.run = run_work;
 	job->job.committed = work->committed ? work_committed : NULL;
 	job->job.done = work_done;

@@ -11,6 +11,7 @@
 
 struct store_work {
 	bool change;  // runs in a transaction, which is committed if it returns 0
+	bool large;   // of many rows: a good copy is taken afterwards
 	size_t bytes; // held until it is done, for the bound on what waits
 	// Store thread. Returns 0 or a negative errno with `why`, of STORE_WHY bytes.
 	int (*run)(struct store *s, struct sqlite3 *db, void *user, char *why);

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// partner: how a domain would be decided upon, and why. The decision is made by the very function that
+// decides on messages.
+
+#include "control/config/config.h"
+#include "control/rpc/policy.h"
+
+#include "postern/policy.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAMES_MAX 32
+
+struct partner_call {
+	struct rpc_policy_call *pc;
+	struct postern_domain domain;
+	struct postern_answer answer;
+	enum postern_direction direction;
+	bool given;      // names were
+	const char *key; // of the entry that is looked for
+};
+
+static json_t *seconds_ago(uint64_t wall_us)
+{
+	const uint64_t now = rpc_wall_us();
+
+	return wall_us == 0 ? json_null() : rpc_uint(now > wall_us ? (now - wall_us) / 1000 : 0);
+}
+
+static json_t *facts_object(const struct postern_answer *a)
+{
+	static const char *const states[] = {
+		[POSTERN_FACTS_UNKNOWN] = "not asked",
+		[POSTERN_FACTS_GOOD] = "good",
+		[POSTERN_FACTS_NONE] = "no record",
+		[POSTERN_FACTS_FAILED] = "failed",
+	};
+
+	return json_pack("{s:s, s:o, s:o}", "srv", states[a->facts], "since",
+		a->facts_wall_us == 0 ? json_null() : rpc_time(a->facts_wall_us), "age-ms",
+		seconds_ago(a->facts_wall_us));
+}
+
+static const char *verification_name(enum postern_verification v)
+{
+	static const char *const names[] = {
+		[POSTERN_VERIFY_USE_SOURCE] = "UseSourceVerification",
+		[POSTERN_VERIFY_ALWAYS_VERIFIABLE] = "AlwaysVerifiable",
+		[POSTERN_VERIFY_ALWAYS_UNVERIFIABLE] = "AlwaysUnverifiable",
+	};
+
+	return names[v];
+}
+
+static json_t *decision(const struct partner_call *p)
+{
+	const struct postern_answer *a = &p->answer;
+	const bool admitted = a->outcome == POSTERN_ADMIT;
+
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:b, s:b, s:o}",
+		"domain", p->domain.text, "organisation", p->pc->organisation, "direction",
+		p->direction == POSTERN_INBOUND ? "inbound" : "outbound", "decision",
+		postern_outcome_name(a->outcome), "row", postern_row_name(a->row), "reason",
+		postern_reason_name(a->reason), "why", postern_reason_help(a->reason), "type",
+		admitted ? rpc_text(postern_partner_type_name(a->type)) : json_null(), "peer",
+		a->peer.length > 0 ? rpc_text(a->peer.text) : json_null(), "verification-level",
+		admitted ? rpc_text(verification_name(a->verification)) : json_null(), "admission",
+		rpc_text(a->admission == POSTERN_ADMISSION_OBSERVE ? "observe" : "enforce"),
+		"watched", a->watched, "monitored", a->monitored, "facts", facts_object(a));
+}
+
+// Takes the entry.
+static void reply(struct partner_call *p, json_t *entry)
+{
+	json_t *shown = decision(p);
+
+	if (shown && !p->given && p->direction == POSTERN_INBOUND)
+		json_object_set_new(shown, "assumed",
+			json_string("that the peer's certificate proves the right name"));
+	if (shown)
+		json_object_set_new(shown, "entry", entry ? entry : json_null());
+	else
+		json_decref(entry);
+	rpc_reply(p->pc->call, shown);
+	free(p->pc);
+	free(p);
+}
+
+static void show_listed(struct partner_call *p);
+
+// An entry with `suffix` speaks of domains below it, too.
+static void entry_shown(void *user, const struct policy_result *r)
+{
+	struct partner_call *p = user;
+	const char *dot = strchr(p->key, '.');
+
+	if (r->status != -ENOENT || !dot) {
+		reply(p, r->status == 0 && r->entry ? policy_entry_json(r->entry) : NULL);
+		return;
+	}
+	p->key = dot + 1;
+	show_listed(p);
+}
+
+static void show_listed(struct partner_call *p)
+{
+	const int status = policy_show(p->pc->context->policy, p->pc->organisation,
+		p->answer.blocked != 0 ? POLICY_BLOCKED : POLICY_ALLOWED, p->key, entry_shown, p);
+
+	if (status != 0)
+		reply(p, NULL);
+}
+
+static void provider_shown(void *user, const struct policy_result *r)
+{
+	reply(user, r->status == 0 ? json_incref(json_array_get(r->items, 0)) : NULL);
+}
+
+// The entry that the decision came from, if there is one.
+static void show_entry(struct partner_call *p)
+{
+	struct policy *policy = p->pc->context->policy;
+	const struct postern_answer *a = &p->answer;
+	int status = -ENOENT;
+
+	if (a->blocked != 0 || a->allowed != 0) {
+		p->key = a->partner.text;
+		show_listed(p);
+		return;
+	}
+	if (a->provider != 0 && a->peer.length > 0) {
+		struct policy_query q = {.organisation = p->pc->organisation,
+			.kind = POLICY_PROVIDER,
+			.filter = {.kind = POLICY_PROVIDER},
+			.limit = 1};
+
+		q.filter.value[2] = strdup(a->peer.text);
+		status = policy_list(policy, &q, provider_shown, p);
+	}
+	if (status != 0)
+		reply(p, NULL);
+}
+
+// "a.example, b.example" in place; false after having answered.
+static bool read_names(struct rpc_call *call, const char *text, struct postern_domain *domains,
+	struct postern_name *names, unsigned *n)
+{
+	for (*n = 0; *text != '\0';) {
+		text += strspn(text, ", ");
+		const size_t length = strcspn(text, ", ");
+		const char *why = "there are more than 32 of them";
+
+		if (length == 0)
+			break;
+		if (*n == NAMES_MAX || postern_domain_read(text, length, &domains[*n], &why) != 0) {
+			rpc_fail(call, RPC_INVALID_PARAMS,
+				rpc_mistake(NULL, "names", 0, why,
+					"names such as sip.contoso.com with commas between"),
+				"names: %s", why);
+			return false;
+		}
+		names[*n] = (struct postern_name){domains[*n].text, domains[*n].length};
+		(*n)++;
+		text += length;
+	}
+	return true;
+}
+
+static bool decide(struct partner_call *p, const json_t *params)
+{
+	struct policy *policy = p->pc->context->policy;
+	const char *given = rpc_param_string(params, "names");
+	struct postern_domain domains[NAMES_MAX];
+	struct postern_name names[NAMES_MAX];
+	unsigned n = 0;
+	const int id = policy_organisation_id(policy, p->pc->organisation);
+
+	if (!policy_tables(policy) || id < 0) {
+		rpc_fail(p->pc->call, RPC_REFUSED, NULL, "the organisation is not in force yet");
+		return false;
+	}
+	if (given && !read_names(p->pc->call, given, domains, names, &n))
+		return false;
+	p->given = given != NULL;
+	const struct postern_question q = {
+		.organisation = (uint16_t)id,
+		.direction = p->direction,
+		.domain = &p->domain,
+		.proof = given ? POSTERN_PROOF_NAMES : POSTERN_PROOF_ASSUMED,
+		.names = names,
+		.n_names = n,
+	};
+	postern_policy_decide(policy_tables(policy), &q, &p->answer);
+	return true;
+}
+
+static void partner_show(struct rpc_call *call, const json_t *params, void *user)
+{
+	const char *text = rpc_param_string(params, "domain");
+	const char *direction = rpc_param_string(params, "direction");
+	struct postern_domain domain;
+	const char *why = "out of memory";
+
+	if (postern_domain_read(text, strlen(text), &domain, &why) != 0) {
+		rpc_fail(call, RPC_INVALID_PARAMS,
+			rpc_mistake(NULL, "domain", 0, why, "a domain such as contoso.com"),
+			"domain: %s", why);
+		return;
+	}
+	struct rpc_policy_call *pc = rpc_policy_call_new(call, user, params);
+	if (!pc)
+		return;
+	struct partner_call *p = calloc(1, sizeof(*p));
+	if (!p) {
+		rpc_policy_not_asked(pc, -ENOMEM);
+		return;
+	}
+	p->pc = pc;
+	p->domain = domain;
+	p->direction = direction && strcmp(direction, "outbound") == 0 ? POSTERN_OUTBOUND
+								       : POSTERN_INBOUND;
+	if (decide(p, params)) {
+		show_entry(p);
+		return;
+	}
+	free(pc);
+	free(p);
+}
+
+static const char *const directions[] = {"inbound", "outbound", NULL};
+
+static const struct rpc_param show_params[] = {
+	{"domain", RPC_STRING, true, true, NULL, "the domain that speaks, or is spoken to"},
+	{"direction", RPC_STRING, false, false, directions, "default inbound"},
+	{"names", RPC_STRING, false, false, NULL,
+		"what the peer's certificate proves; without them: what is right"},
+	{"organisation", RPC_STRING, false, false, NULL, "whose; may lack if there is one"},
+	{0},
+};
+
+static const struct rpc_method methods[] = {
+	{"partner.show", RPC_VIEW, "how a domain is decided upon: row, why, entry, DNS facts",
+		show_params, partner_show},
+};
+
+void rpc_methods_partner(struct rpc_context *context)
+{
+	rpc_server_add(context->server, methods, sizeof(methods) / sizeof(methods[0]), context);
+}
