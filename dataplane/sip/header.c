@@ -1,38 +1,24 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Names of headers and methods to their numbers.
 
-#include "sip/private.h"
+#include "sip/names.h"
 
-#define NAME_SIZE 32 // the longest name here and its NUL
-
-struct entry {
-	char name[NAME_SIZE];
-	uint8_t length;
-};
-
-static const struct entry entries[SIP_HEADERS_KNOWN] = {
+const struct sip_header_entry sip_header_entries[SIP_HEADERS_KNOWN] = {
 #define X(slot, enumerator, name, compact, often)                                                  \
 	[SIP_HEADER_##enumerator] = {name, sizeof(name) - 1},
 	SIP_HEADERS(X)
 #undef X
 };
 
-// A perfect hash: no two names meet. The number is an enum sip_header plus one.
-#define SLOT_BITS 7
-
-static const uint8_t slots[1u << SLOT_BITS] = {
-#define X(slot, enumerator, name, compact, often) [slot] = SIP_HEADER_##enumerator + 1,
+const uint8_t sip_header_slots[1u << SIP_SLOT_BITS] = {
+#define X(slot, enumerator, name, compact, often) [slot] = SIP_HEADER_##enumerator,
 	SIP_HEADERS(X)
 #undef X
 };
 
-// Compact forms (RFC 3261 7.3.3 and IANA's list), likewise. Those that have none lie behind the
-// letters, where nobody looks.
-#define LETTERS 128
-
-static const uint8_t letters[LETTERS + SIP_HEADERS_KNOWN] = {
+const uint8_t sip_header_letters[SIP_LETTERS + SIP_HEADERS_KNOWN] = {
 #define X(slot, enumerator, name, compact, often)                                                  \
-	[(compact) != 0 ? (compact) : LETTERS + SIP_HEADER_##enumerator] =                         \
+	[(compact) != 0 ? (compact) : SIP_LETTERS + SIP_HEADER_##enumerator] =                     \
 		SIP_HEADER_##enumerator + 1,
 	SIP_HEADERS(X)
 #undef X
@@ -49,78 +35,64 @@ const char *sip_header_name(enum sip_header h)
 {
 	if (h == SIP_HEADER_NONE)
 		return "start line";
-	return h < SIP_HEADERS_KNOWN ? entries[h].name : "header";
+	return h < SIP_HEADERS_KNOWN ? sip_header_entries[h].name : "header";
 }
 
-// Found by search: with this multiplier the names of the table fall on 128 slots without meeting.
-// A name gives its first eight bytes and its last, letters in lower case.
-static unsigned slot_of(uint64_t first, uint64_t last)
+bool sip_name_rest_equal(size_t h, size_t i, const uint8_t *name, size_t length)
 {
-	return (unsigned)(((first + 3 * last) * UINT64_C(0x807ede2755c434fb)) >> (64 - SLOT_BITS));
-}
-
-// What differs between two names, both tokens, but for the case of letters.
-static uint64_t difference(const char *known, uint64_t word, uint64_t mask)
-{
-	uint64_t own;
-
-	memcpy(&own, known, 8);
-	return (own ^ word) & mask & ~SIP_KEY_LOWER;
-}
-
-// What the first and last eight bytes leave out of a name of more than sixteen.
-static bool middle_equal(const char *known, const uint8_t *name, uint32_t length)
-{
-	for (uint32_t i = 8; i + 8 < length; i++)
-		if (((uint8_t)known[i] | 0x20) != (name[i] | 0x20))
+	for (; i < length; i++)
+		if (((uint8_t)sip_header_entries[h].name[i] | 0x20) != (name[i] | 0x20))
 			return false;
 	return true;
 }
 
-static enum sip_header find_short(const uint8_t *name, uint32_t length, const uint8_t *bound)
+#if SIP_VECTOR
+
+#define TIMES_16(c) c, c, c, c, c, c, c, c, c, c, c, c, c, c, c, c
+
+const uint8_t sip_name_case[16] __attribute__((aligned(16))) = {TIMES_16(0x20)};
+const uint8_t sip_name_other[16] __attribute__((aligned(16))) = {TIMES_16(0xdf)};
+const uint8_t sip_name_masks[SIP_NAME_MOST + 16] = {
+	TIMES_16(0xff), TIMES_16(0xff), TIMES_16(0xff), TIMES_16(0xff)};
+
+enum sip_header sip_header_find(const uint8_t *name, uint32_t length, const uint8_t *bound)
 {
-	const uint64_t mask = (UINT64_C(1) << (length * 8)) - 1;
-	const uint64_t key = sip_key(name, length, bound);
-	const unsigned found = slots[slot_of(key, key)];
+	uint8_t copy[16] = {0};
 
-	if (found == 0)
+	if (length > SIP_NAME_MOST)
 		return SIP_HEADER_OTHER;
-	const struct entry *e = &entries[found - 1];
-
-	if (e->length != length || difference(e->name, key, mask) != 0)
-		return SIP_HEADER_OTHER;
-	return found - 1;
+	if (bound - name >= 16)
+		return (enum sip_header)sip_header_look_up(sip_load16(name), name, length);
+	memcpy(copy, name, length);
+	return (enum sip_header)sip_header_look_up(sip_load16(copy), name, length);
 }
 
-static enum sip_header find_long(const uint8_t *name, uint32_t length)
+#else
+
+// The eight bytes of a name from `from` on, letters in lower case, zeros behind it.
+static uint64_t word_at(const uint8_t *name, uint32_t length, uint32_t from)
 {
-	uint64_t first, last;
+	uint64_t word = 0;
 
-	memcpy(&first, name, 8);
-	memcpy(&last, name + length - 8, 8);
-	const unsigned found = slots[slot_of(first | SIP_KEY_LOWER, last | SIP_KEY_LOWER)];
-
-	if (found == 0)
-		return SIP_HEADER_OTHER;
-	const struct entry *e = &entries[found - 1];
-
-	if (e->length != length || difference(e->name, first, UINT64_MAX) != 0 ||
-		difference(e->name + length - 8, last, UINT64_MAX) != 0 ||
-		(length > 16 && !middle_equal(e->name, name, length)))
-		return SIP_HEADER_OTHER;
-	return found - 1;
+	for (uint32_t i = from; i < length && i < from + 8; i++)
+		word |= (uint64_t)(name[i] | 0x20) << (8 * (i - from));
+	return word;
 }
 
 enum sip_header sip_header_find(const uint8_t *name, uint32_t length, const uint8_t *bound)
 {
-	if (length >= 8)
-		return find_long(name, length);
-	if (length > 1)
-		return find_short(name, length, bound);
-	const uint8_t c = *name | 0x20;
+	(void)bound;
+	if (length == 1)
+		return sip_header_compact(*name);
+	const unsigned slot = sip_header_slot(word_at(name, length, 0), word_at(name, length, 8));
+	const enum sip_header h = sip_header_slots[slot];
 
-	return c < LETTERS && letters[c] ? letters[c] - 1u : SIP_HEADER_OTHER;
+	return length == sip_header_entries[h].length && sip_name_rest_equal(h, 0, name, length)
+		       ? h
+		       : SIP_HEADER_OTHER;
 }
+
+#endif
 
 static const struct {
 	char name[16];

@@ -224,14 +224,13 @@ static enum sip_indexed read_from(struct reading *r, struct sip_resume from)
 	m->n_lines = from.lines;
 	m->seen = 0;
 	m->repeated = 0;
-	m->found = 0;
 	r->first = from.line == 0;
 	begin_line(r, from.line);
 	refill(r);
 	return read_lines(r);
 }
 
-enum sip_indexed sip_index(struct sip_message *m, const struct sip_limits *limits,
+enum sip_indexed sip_index_any(struct sip_message *m, const struct sip_limits *limits,
 	const uint8_t *bytes, uint32_t length, struct sip_resume *from)
 {
 	uint16_t controls[SIP_CONTROLS_MAX + 64];
@@ -248,6 +247,17 @@ enum sip_indexed sip_index(struct sip_message *m, const struct sip_limits *limit
 	struct sip_resume start = *from;
 	enum sip_indexed is;
 
+	while ((is = read_from(&r, start)) == SIP_INDEX_WHOLE && start.line != 0)
+		// The lines before were judged when they came, and not kept.
+		start = (struct sip_resume){0, 0};
+	if (is == SIP_INDEX_MORE)
+		*from = (struct sip_resume){r.line, r.first ? 0 : m->n_lines};
+	return is;
+}
+
+enum sip_indexed sip_index(struct sip_message *m, const struct sip_limits *limits,
+	const uint8_t *bytes, uint32_t length, struct sip_resume *from)
+{
 	assert(limits->headers <= SIP_LINES_MAX);
 	assert(limits->headers_bytes <= SIP_HEADERS_BYTES_MAX);
 	assert(limits->start_line <= SIP_HEADERS_BYTES_MAX);
@@ -255,10 +265,9 @@ enum sip_indexed sip_index(struct sip_message *m, const struct sip_limits *limit
 	m->bytes = bytes;
 	m->readable = length;
 	m->fault = (struct sip_fault){SIP_OK, SIP_HEADER_NONE, 0};
-	while ((is = read_from(&r, start)) == SIP_INDEX_WHOLE && start.line != 0)
-		// The lines before were judged when they came, and not kept.
-		start = (struct sip_resume){0, 0};
-	if (is == SIP_INDEX_MORE)
-		*from = (struct sip_resume){r.line, r.first ? 0 : m->n_lines};
-	return is;
+	m->found = 0;
+	// What came in parts is not tried anew with each.
+	if (from->line == 0 && sip_index_ordinary(m, limits, bytes, length))
+		return SIP_INDEX_WHOLE;
+	return sip_index_any(m, limits, bytes, length, from);
 }

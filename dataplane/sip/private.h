@@ -144,6 +144,21 @@ enum sip_indexed {
 enum sip_indexed sip_index(struct sip_message *m, const struct sip_limits *limits,
 	const uint8_t *bytes, uint32_t length, struct sip_resume *from);
 
+// The same without the short way of ordinary.c. m->bytes and what may be read are set.
+enum sip_indexed sip_index_any(struct sip_message *m, const struct sip_limits *limits,
+	const uint8_t *bytes, uint32_t length, struct sip_resume *from);
+
+// ordinary.c: indexes headers as nearly everybody writes them, as sip_index_any() does.
+// False: they are not of that kind, or not whole, and what of *m index.c sets is undefined.
+typedef bool sip_ordinary(struct sip_message *m, const struct sip_limits *limits,
+	const uint8_t *bytes, uint32_t length);
+
+sip_ordinary sip_index_ordinary;
+#if SIP_VECTOR
+sip_ordinary sip_index_ordinary_sse;
+sip_ordinary sip_index_ordinary_avx2;
+#endif
+
 // start.c: reads the start line, `length` bytes without CRLF.
 enum sip_error sip_start_read(struct sip_message *m, uint32_t length, uint32_t *offset);
 

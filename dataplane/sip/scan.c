@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Where lines end, and where bytes stand that must not be there.
 
+#include "sip/block.h"
 #include "sip/private.h"
-
-#if SIP_VECTOR
-#include <immintrin.h>
-#endif
 
 static bool is_control(uint8_t c)
 {
@@ -29,58 +26,12 @@ uint32_t sip_scan_plain(
 
 #if SIP_VECTOR
 
-// What stands where in a block of 64 bytes, a bit for each.
-struct block {
-	uint64_t controls;
-	uint64_t cr;
-	uint64_t lf;
-};
+#define TIMES_8(c)  c, c, c, c, c, c, c, c
+#define TIMES_32(c) TIMES_8(c), TIMES_8(c), TIMES_8(c), TIMES_8(c)
 
-static inline uint64_t equal16(__m128i text, char c)
-{
-	return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(text, _mm_set1_epi8(c)));
-}
-
-static inline struct block look_sse(const uint8_t *p)
-{
-	struct block b = {0, 0, 0};
-
-	for (unsigned i = 0; i < 64; i += 16) {
-		const __m128i text = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
-		const __m128i low = _mm_min_epu8(text, _mm_set1_epi8(0x1f));
-		const uint64_t below = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(low, text));
-
-		b.controls |= (below | equal16(text, 0x7f)) << i;
-		b.cr |= equal16(text, '\r') << i;
-		b.lf |= equal16(text, '\n') << i;
-	}
-	return b;
-}
-
-#define AVX2 __attribute__((target("avx2,bmi,popcnt")))
-
-AVX2 static inline uint64_t equal32(__m256i text, char c)
-{
-	return (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(text, _mm256_set1_epi8(c)));
-}
-
-AVX2 static inline struct block look_avx2(const uint8_t *p)
-{
-	struct block b = {0, 0, 0};
-
-	for (unsigned i = 0; i < 64; i += 32) {
-		const __m256i text = _mm256_loadu_si256((const __m256i *)(const void *)(p + i));
-		const __m256i low = _mm256_min_epu8(text, _mm256_set1_epi8(0x1f));
-		const __m256i below = _mm256_cmpeq_epi8(low, text);
-		const __m256i del = _mm256_cmpeq_epi8(text, _mm256_set1_epi8(0x7f));
-
-		b.controls |= (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_or_si256(below, del))
-			      << i;
-		b.cr |= equal32(text, '\r') << i;
-		b.lf |= equal32(text, '\n') << i;
-	}
-	return b;
-}
+const uint8_t sip_low[32] __attribute__((aligned(32))) = {TIMES_32(0x1f)};
+const uint8_t sip_del[32] __attribute__((aligned(32))) = {TIMES_32(0x7f)};
+const uint8_t sip_colon[32] __attribute__((aligned(32))) = {TIMES_32(':')};
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -103,7 +54,7 @@ INLINE uint32_t note(uint64_t bits, uint32_t base, uint16_t *at)
 
 // The control bytes of a block that are worth noting: all but the CR of CRLF. `next` is what stands
 // behind the block.
-INLINE uint64_t noteworthy(struct block b, uint8_t next)
+INLINE uint64_t noteworthy(struct sip_block b, uint8_t next)
 {
 	return b.controls & ~(b.cr & (b.lf >> 1 | (uint64_t)(next == '\n') << 63));
 }
@@ -115,7 +66,7 @@ INLINE uint64_t noteworthy(struct block b, uint8_t next)
 		uint32_t n = 0, base = 0;                                                          \
                                                                                                    \
 		for (; base + 64 < (length); base += 64) {                                         \
-			const struct block b = look((p) + base);                                   \
+			const struct sip_block b = look((p) + base);                               \
                                                                                                    \
 			n += note(noteworthy(b, (p)[base + 64]), base, (at) + n);                  \
 			if ((b.lf & (b.lf << 2 | before >> 62)) || n >= SIP_CONTROLS_MAX)          \
@@ -131,21 +82,19 @@ INLINE uint64_t noteworthy(struct block b, uint8_t next)
 
 uint32_t sip_scan_sse(const uint8_t *p, uint32_t length, uint16_t at[static SIP_CONTROLS_MAX + 64])
 {
-	SCAN(p, length, at, look_sse);
+	SCAN(p, length, at, sip_block_sse);
 }
 
-AVX2 uint32_t sip_scan_avx2(
+SIP_AVX2 uint32_t sip_scan_avx2(
 	const uint8_t *p, uint32_t length, uint16_t at[static SIP_CONTROLS_MAX + 64])
 {
-	SCAN(p, length, at, look_avx2);
+	SCAN(p, length, at, sip_block_avx2);
 }
 
 uint32_t sip_scan_controls(
 	const uint8_t *p, uint32_t length, uint16_t at[static SIP_CONTROLS_MAX + 64])
 {
-	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi")
-		       ? sip_scan_avx2(p, length, at)
-		       : sip_scan_sse(p, length, at);
+	return sip_has_avx2() ? sip_scan_avx2(p, length, at) : sip_scan_sse(p, length, at);
 }
 
 #else

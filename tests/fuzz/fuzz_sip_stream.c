@@ -2,7 +2,7 @@
 // Any bytes as a stream of SIP: read in one piece and in pieces that the bytes themselves choose,
 // with the same result; and every good message, sent on, reads as it was meant.
 
-#include "tests/unit/sip_stream.h"
+#include "tests/unit/sip_ordinary.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -21,6 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct stream_events whole, pieces;
 	uint64_t state = stream_mix(0, data, size);
 
+	ordinary_check(data, size, &stream_limits);
 	stream_read(data, size, stream_all_at_once, NULL, stream_visit_write, &whole);
 	stream_read(data, size, step, &state, NULL, &pieces);
 	STREAM_CHECK(stream_same(&whole, &pieces));
