@@ -67,11 +67,11 @@ static enum sip_error read_display(struct sip_cursor *c, struct sip_address *out
 // tag-param = "tag" EQUAL token; the rest is anybody's.
 static enum sip_error read_parameters(struct sip_cursor *c, struct sip_address *out)
 {
-	const struct sip_name tag = SIP_NAME("tag");
+	const struct sip_wanted tag = SIP_WANTED("tag", &out->tag);
 	const uint8_t *end = c->at;
 
 	out->tag = (struct sip_span){NULL, 0};
-	const enum sip_error e = sip_parameters_read(c, &tag, &out->tag, 1, &out->parameters);
+	const enum sip_error e = sip_parameters_read(c, &tag, 1, &out->parameters);
 
 	if (e != SIP_OK)
 		return e;

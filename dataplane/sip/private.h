@@ -184,23 +184,23 @@ enum sip_error sip_uri_read(struct sip_cursor *c, enum sip_uri_place place, stru
 // parameter.c
 enum sip_error sip_quoted_read(struct sip_cursor *c, struct sip_span *out);
 
-// The name of a parameter that a reader asks for, of at most eight characters.
-struct sip_name {
+// A parameter that a reader asks for: its name, of at most eight characters, and where its value
+// goes.
+struct sip_wanted {
 	uint64_t key;
-	uint32_t length;
+	struct sip_span *value;
 };
 
-#define SIP_NAME(literal)                                                                          \
+#define SIP_WANTED(literal, value)                                                                 \
 	{                                                                                          \
-		sip_literal_key(literal, sizeof(literal) - 1), sizeof(literal) - 1                 \
+		sip_literal_key(literal, sizeof(literal) - 1), value                               \
 	}
 
-// Takes all of *( SEMI name [ EQUAL value ] ) and the white space behind. The values of the `n` names
-// that are wanted go into `values`, which are absent before; they may stand once. A value is empty
-// without '=', and keeps its quotation marks. *all: from the first ';' to the last parameter's end,
-// absent if there is none.
-enum sip_error sip_parameters_read(struct sip_cursor *c, const struct sip_name *wanted,
-	struct sip_span *values, unsigned n, struct sip_span *all);
+// Takes all of *( SEMI name [ EQUAL value ] ) and the white space behind. The values of the `n` that
+// are wanted are absent before, and may stand once. A value is empty without '=', and keeps its
+// quotation marks. *all: from the first ';' to the last parameter's end, absent if there is none.
+enum sip_error sip_parameters_read(
+	struct sip_cursor *c, const struct sip_wanted *wanted, unsigned n, struct sip_span *all);
 
 // address.c, via.c: one value; the cursor is left behind it and the white space that follows.
 enum sip_error sip_address_read(struct sip_cursor *c, bool angle_only, struct sip_address *out);

@@ -11,20 +11,30 @@ static bool is_hex(uint8_t c)
 	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
 }
 
-// Takes members of a set and escapes. False at a '%' that begins none.
-static bool take_escaped(struct sip_cursor *c, const struct sip_set *s, struct sip_span *out)
+// Goes on behind the members of a set that stand at the cursor, from an escape or from what is none.
+static __attribute__((noinline)) bool take_escapes(struct sip_cursor *c, const struct sip_set *s)
 {
-	const uint8_t *from = c->at;
-
-	for (;;) {
-		sip_take(c, s);
-		*out = sip_span_between(from, c->at);
-		if (sip_peek(c) != '%')
-			return true;
+	while (sip_peek(c) == '%') {
 		if (c->end - c->at < 3 || !is_hex(c->at[1]) || !is_hex(c->at[2]))
 			return false;
 		c->at += 3;
+		sip_take(c, s);
 	}
+	return true;
+}
+
+// Takes members of a set and escapes. False at a '%' that begins none.
+static inline bool take_escaped(struct sip_cursor *c, const struct sip_set *s, struct sip_span *out)
+{
+	const uint8_t *from = c->at;
+	bool good = true;
+
+	sip_take(c, s);
+	if (__builtin_expect(sip_peek(c) == '%', 0))
+		good = take_escapes(c, s);
+	out->at = from;
+	out->length = (uint32_t)(c->at - from);
+	return good;
 }
 
 // userinfo = user [ ":" password ] "@". Without an '@' behind it what was read is no user but a

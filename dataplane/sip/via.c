@@ -45,27 +45,23 @@ static enum sip_error read_protocol(struct sip_cursor *c, struct sip_span *trans
 
 static enum sip_error read_parameters(struct sip_cursor *c, struct sip_via *out)
 {
-	enum {
-		BRANCH,
-		RECEIVED,
-		RPORT,
-		NAMES
-	};
-	const struct sip_name names[NAMES] = {
-		SIP_NAME("branch"), SIP_NAME("received"), SIP_NAME("rport")};
-	struct sip_span values[NAMES] = {{NULL, 0}, {NULL, 0}, {NULL, 0}};
+	struct sip_span rport = {NULL, 0};
+	const struct sip_wanted wanted[] = {SIP_WANTED("branch", &out->branch),
+		SIP_WANTED("received", &out->received), SIP_WANTED("rport", &rport)};
 	const uint8_t *end = c->at;
-	const enum sip_error e = sip_parameters_read(c, names, values, NAMES, &out->parameters);
+
+	out->branch = (struct sip_span){NULL, 0};
+	out->received = (struct sip_span){NULL, 0};
+	const enum sip_error e = sip_parameters_read(
+		c, wanted, sizeof(wanted) / sizeof(wanted[0]), &out->parameters);
 
 	if (e != SIP_OK)
 		return e;
 	if (out->parameters.at != NULL)
 		end = out->parameters.at + out->parameters.length;
 	out->text = sip_span_between(out->text.at, end);
-	out->branch = values[BRANCH];
-	out->received = values[RECEIVED];
 	// This one may stand without a value (RFC 3581).
-	out->rport = values[RPORT].at != NULL;
+	out->rport = rport.at != NULL;
 	if ((out->branch.at != NULL && out->branch.length == 0) ||
 		(out->received.at != NULL && out->received.length == 0))
 		return SIP_ERROR_PARAMETER;
