@@ -2,7 +2,7 @@
 // name-addr and addr-spec with their parameters: From, To, Contact, Route, Record-Route,
 // P-Asserted-Identity (RFC 3261 20.10, 25.1).
 
-#include "sip/private.h"
+#include "sip/grammar.h"
 
 // A display name without quotes: tokens and white space; and bytes above ASCII, which the grammar
 // wants quoted, but which nobody can take for a bracket.

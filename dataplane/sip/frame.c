@@ -2,7 +2,7 @@
 // Where a message ends on a stream (RFC 3261 18.3): CRLFs between messages, headers up to the
 // empty line, as many bytes of body as Content-Length says.
 
-#include "sip/private.h"
+#include "sip/grammar.h"
 
 // A body limit of 5000 KB is what Microsoft's servers have between each other. The other limits
 // hold what is seen in practice several times over.

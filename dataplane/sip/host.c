@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Hosts and ports: names, IPv4 addresses, IPv6 references.
 
-#include "sip/private.h"
+#include "sip/grammar.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 
 // The longest text of an IPv6 address, with one colon too many, and a NUL.
 #define V6_TEXT (POSTERN_ADDR_TEXT + 1)
@@ -75,7 +74,7 @@ int sip_uri_domain(const struct sip_uri *uri, struct postern_domain *out)
 	return sip_host_address(&uri->host, &unused) == 0 ? -EAFNOSUPPORT : -EINVAL;
 }
 
-static enum sip_error read_reference(struct sip_cursor *c, struct sip_host *host)
+enum sip_error sip_reference_read(struct sip_cursor *c, struct sip_host *host)
 {
 	struct postern_addr unused;
 
@@ -86,45 +85,4 @@ static enum sip_error read_reference(struct sip_cursor *c, struct sip_host *host
 		return SIP_ERROR_HOST_ADDRESS;
 	c->at++;
 	return SIP_OK;
-}
-
-static enum sip_error read_port(struct sip_cursor *c, uint16_t *port)
-{
-	uint32_t value;
-
-	if (sip_number_read(c, UINT16_MAX, &value) < 0 || value == 0)
-		return SIP_ERROR_PORT;
-	*port = (uint16_t)value;
-	return SIP_OK;
-}
-
-enum sip_error sip_host_read(
-	struct sip_cursor *c, bool spaced, struct sip_host *host, uint16_t *port)
-{
-	*port = 0;
-	if (sip_peek(c) == '[') {
-		const enum sip_error e = read_reference(c, host);
-
-		if (e != SIP_OK)
-			return e;
-	} else {
-		host->v6 = false;
-		host->text = sip_take(c, &sip_set_host);
-		if (sip_peek(c) == '%')
-			return SIP_ERROR_HOST_ESCAPED;
-		if (host->text.length == 0)
-			return SIP_ERROR_HOST;
-	}
-	const uint8_t *behind = c->at;
-
-	if (spaced)
-		sip_skip_space(c);
-	if (sip_peek(c) != ':') {
-		c->at = behind;
-		return SIP_OK;
-	}
-	c->at++;
-	if (spaced)
-		sip_skip_space(c);
-	return read_port(c, port);
 }

@@ -2,7 +2,7 @@
 // Values of a message, found when they are asked for and remembered; and whether a message may be
 // routed.
 
-#include "sip/private.h"
+#include "sip/grammar.h"
 
 #include <errno.h>
 
@@ -25,14 +25,6 @@ void sip_message_fault(
 		return;
 	m->fault = (struct sip_fault){
 		(uint8_t)e, (uint8_t)h, at != NULL ? (uint32_t)(at - m->bytes) : 0};
-}
-
-struct sip_cursor sip_line_cursor(const struct sip_message *m, unsigned line)
-{
-	const struct sip_line *l = &m->lines[line];
-	const uint8_t *value = m->bytes + l->value;
-
-	return (struct sip_cursor){value, value + l->value_length, m->bytes + m->readable};
 }
 
 struct sip_span sip_line_value(const struct sip_message *m, unsigned line)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Header parameters and quoted strings (RFC 3261 25.1), and how spans compare.
 
-#include "sip/private.h"
+#include "sip/grammar.h"
 
 static uint8_t lower(uint8_t c)
 {
@@ -57,9 +57,7 @@ static enum sip_error read_value(struct sip_cursor *c, struct sip_span *out)
 	return out->length != 0 ? SIP_OK : SIP_ERROR_PARAMETER;
 }
 
-// Takes name[=value]; without '=' *value is empty and stands behind the name. White space may stand
-// around either.
-static __attribute__((noinline)) enum sip_error read_spaced(
+enum sip_error sip_parameter_read_spaced(
 	struct sip_cursor *c, struct sip_span *name, struct sip_span *value)
 {
 	sip_skip_space(c);
@@ -73,71 +71,4 @@ static __attribute__((noinline)) enum sip_error read_spaced(
 	c->at++;
 	sip_skip_space(c);
 	return read_value(c, value);
-}
-
-// The same where nearly always none stands: looks for it only when nothing else is found. The cursor
-// is where the name begins; pointers stay in registers.
-static inline __attribute__((always_inline)) enum sip_error read_one(
-	struct sip_cursor *c, struct sip_span *name, struct sip_span *value)
-{
-	const uint8_t *from = c->at;
-	const uint8_t *equals = sip_set_skip(&sip_set_token, from, c->end, c->bound);
-
-	if (equals == from || equals == c->end || *equals != '=')
-		return read_spaced(c, name, value);
-	const uint8_t *to = sip_set_skip(&sip_set_value, equals + 1, c->end, c->bound);
-
-	if (to == equals + 1)
-		return read_spaced(c, name, value);
-	*name = sip_span_between(from, equals);
-	*value = sip_span_between(equals + 1, to);
-	c->at = to;
-	return SIP_OK;
-}
-
-// Keeps the value of a parameter if it is one of those that are wanted.
-static inline __attribute__((always_inline)) enum sip_error keep(struct sip_span name,
-	struct sip_span value, const uint8_t *bound, const struct sip_wanted *wanted, unsigned n)
-{
-	if (name.length > 8)
-		return SIP_OK;
-	const uint64_t key = sip_key(name.at, name.length, bound);
-
-	for (unsigned i = 0; i < n; i++) {
-		if (wanted[i].key != key)
-			continue;
-		if (wanted[i].value->at != NULL)
-			return SIP_ERROR_PARAMETER_REPEATED;
-		wanted[i].value->at = value.at;
-		wanted[i].value->length = value.length;
-	}
-	return SIP_OK;
-}
-
-enum sip_error sip_parameters_read(
-	struct sip_cursor *c, const struct sip_wanted *wanted, unsigned n, struct sip_span *all)
-{
-	const uint8_t *from = c->at;
-	const uint8_t *to = from;
-	enum sip_error e = SIP_OK;
-
-	for (;;) {
-		struct sip_span name, value;
-
-		if (sip_peek(c) != ';') {
-			sip_skip_space(c);
-			if (sip_peek(c) != ';')
-				break;
-		}
-		c->at++;
-		e = read_one(c, &name, &value);
-		if (e == SIP_OK)
-			e = keep(name, value, c->bound, wanted, n);
-		if (e != SIP_OK)
-			break;
-		to = value.at + value.length;
-	}
-	all->at = to > from ? from : NULL;
-	all->length = (uint32_t)(to - from);
-	return e;
 }

@@ -162,15 +162,9 @@ sip_ordinary sip_index_ordinary_avx2;
 // start.c: reads the start line, `length` bytes without CRLF.
 enum sip_error sip_start_read(struct sip_message *m, uint32_t length, uint32_t *offset);
 
-// number.c: 1*DIGIT, of which there may be leading zeros. -ERANGE: more than `most`; -EINVAL: no
-// digit at the cursor. Then the cursor stays.
-int sip_number_read(struct sip_cursor *c, uint32_t most, uint32_t *out);
+// number.c
 enum sip_error sip_cseq_read(struct sip_cursor *c, struct sip_cseq *out);
 enum sip_error sip_call_id_read(struct sip_cursor *c, struct sip_span *out);
-
-// host.c: hostport = host [ ":" port ]. `spaced`: white space may stand around the colon.
-enum sip_error sip_host_read(
-	struct sip_cursor *c, bool spaced, struct sip_host *host, uint16_t *port);
 
 // uri.c: where a URI stands decides what ends it.
 enum sip_uri_place {
@@ -184,24 +178,6 @@ enum sip_error sip_uri_read(struct sip_cursor *c, enum sip_uri_place place, stru
 // parameter.c
 enum sip_error sip_quoted_read(struct sip_cursor *c, struct sip_span *out);
 
-// A parameter that a reader asks for: its name, of at most eight characters, and where its value
-// goes.
-struct sip_wanted {
-	uint64_t key;
-	struct sip_span *value;
-};
-
-#define SIP_WANTED(literal, value)                                                                 \
-	{                                                                                          \
-		sip_literal_key(literal, sizeof(literal) - 1), value                               \
-	}
-
-// Takes all of *( SEMI name [ EQUAL value ] ) and the white space behind. The values of the `n` that
-// are wanted are absent before, and may stand once. A value is empty without '=', and keeps its
-// quotation marks. *all: from the first ';' to the last parameter's end, absent if there is none.
-enum sip_error sip_parameters_read(
-	struct sip_cursor *c, const struct sip_wanted *wanted, unsigned n, struct sip_span *all);
-
 // address.c, via.c: one value; the cursor is left behind it and the white space that follows.
 enum sip_error sip_address_read(struct sip_cursor *c, bool angle_only, struct sip_address *out);
 enum sip_error sip_via_read(struct sip_cursor *c, struct sip_via *out);
@@ -210,6 +186,12 @@ enum sip_error sip_via_read(struct sip_cursor *c, struct sip_via *out);
 // Notes the first thing that is wrong.
 void sip_message_fault(
 	struct sip_message *m, enum sip_error e, enum sip_header h, const uint8_t *at);
-struct sip_cursor sip_line_cursor(const struct sip_message *m, unsigned line);
+static inline struct sip_cursor sip_line_cursor(const struct sip_message *m, unsigned line)
+{
+	const struct sip_line *l = &m->lines[line];
+	const uint8_t *value = m->bytes + l->value;
+
+	return (struct sip_cursor){value, value + l->value_length, m->bytes + m->readable};
+}
 // The one line of a header that stands once; SIP_LINE_NONE and m->fault if it does not.
 unsigned sip_message_line(struct sip_message *m, enum sip_header h);

@@ -87,35 +87,35 @@ const uint8_t *sip_set_find_tail(const struct sip_set *s, const uint8_t *p, cons
 static inline const uint8_t *sip_set_skip_vector(
 	const struct sip_set *s, const uint8_t *p, const uint8_t *end, const uint8_t *bound)
 {
-	while (__builtin_expect(bound - p >= 16, 1)) {
+	do {
+		if (__builtin_expect(bound - p < 16, 0))
+			return sip_set_skip_tail(s, p, end);
 		const uint32_t strangers = sip_set_members(s, p) ^ 0xffffu;
 
-		if (strangers != 0) {
-			p += __builtin_ctz(strangers);
+		if (__builtin_expect(strangers != 0, 1)) {
+			p += (uint32_t)__builtin_ctz(strangers);
 			return p < end ? p : end;
 		}
 		p += 16;
-		if (p >= end)
-			return end;
-	}
-	return sip_set_skip_tail(s, p, end);
+	} while (p < end);
+	return end;
 }
 
 static inline const uint8_t *sip_set_find_vector(
 	const struct sip_set *s, const uint8_t *p, const uint8_t *end, const uint8_t *bound)
 {
-	while (__builtin_expect(bound - p >= 16, 1)) {
+	do {
+		if (__builtin_expect(bound - p < 16, 0))
+			return sip_set_find_tail(s, p, end);
 		const uint32_t members = sip_set_members(s, p);
 
-		if (members != 0) {
-			p += __builtin_ctz(members);
+		if (__builtin_expect(members != 0, 1)) {
+			p += (uint32_t)__builtin_ctz(members);
 			return p < end ? p : end;
 		}
 		p += 16;
-		if (p >= end)
-			return end;
-	}
-	return sip_set_find_tail(s, p, end);
+	} while (p < end);
+	return end;
 }
 
 #endif

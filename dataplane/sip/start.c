@@ -2,7 +2,7 @@
 // Request-Line and Status-Line (RFC 3261 7.1 and 7.2). One space between their parts, and no
 // other: where a second one may stand, readers disagree on what the URI is (RFC 4475 3.1.2.9).
 
-#include "sip/private.h"
+#include "sip/grammar.h"
 
 // Whether `length` bytes begin as a version does: "SIP/", in letters of either case.
 static bool begins_version(const uint8_t *p, size_t length)

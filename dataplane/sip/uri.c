@@ -2,7 +2,7 @@
 // URIs (RFC 3261 19.1 and 25.1; tel: RFC 3966). A byte that the grammar does not have is an
 // error, so an '@' stands in a SIP URI once or never, and what stands behind it is the host.
 
-#include "sip/private.h"
+#include "sip/grammar.h"
 
 #include <errno.h>
 
@@ -24,14 +24,18 @@ static __attribute__((noinline)) bool take_escapes(struct sip_cursor *c, const s
 }
 
 // Takes members of a set and escapes. False at a '%' that begins none.
-static inline bool take_escaped(struct sip_cursor *c, const struct sip_set *s, struct sip_span *out)
+SIP_INLINE bool take_escaped(struct sip_cursor *c, const struct sip_set *s, struct sip_span *out)
 {
 	const uint8_t *from = c->at;
 	bool good = true;
 
 	sip_take(c, s);
-	if (__builtin_expect(sip_peek(c) == '%', 0))
-		good = take_escapes(c, s);
+	if (__builtin_expect(sip_peek(c) == '%', 0)) {
+		struct sip_cursor copy = *c;
+
+		good = take_escapes(&copy, s);
+		c->at = copy.at;
+	}
 	out->at = from;
 	out->length = (uint32_t)(c->at - from);
 	return good;
@@ -39,7 +43,8 @@ static inline bool take_escaped(struct sip_cursor *c, const struct sip_set *s, s
 
 // userinfo = user [ ":" password ] "@". Without an '@' behind it what was read is no user but a
 // host, and the cursor goes back.
-static enum sip_error read_user(struct sip_cursor *c, enum sip_uri_place place, struct sip_uri *out)
+SIP_INLINE enum sip_error read_user(
+	struct sip_cursor *c, enum sip_uri_place place, struct sip_uri *out)
 {
 	const bool bare = place == SIP_URI_BARE;
 	const uint8_t *from = c->at;
@@ -66,7 +71,7 @@ static enum sip_error read_user(struct sip_cursor *c, enum sip_uri_place place, 
 }
 
 // uri-parameters = *( ";" pname [ "=" pvalue ] )
-static enum sip_error read_parameters(struct sip_cursor *c, struct sip_uri *out)
+SIP_INLINE enum sip_error read_parameters(struct sip_cursor *c, struct sip_uri *out)
 {
 	const uint8_t *from = c->at + 1;
 	struct sip_span part;
@@ -90,7 +95,7 @@ static enum sip_error read_parameters(struct sip_cursor *c, struct sip_uri *out)
 	return SIP_OK;
 }
 
-static enum sip_error read_tail(struct sip_cursor *c, struct sip_uri *out)
+SIP_INLINE enum sip_error read_tail(struct sip_cursor *c, struct sip_uri *out)
 {
 	const enum sip_error e = read_parameters(c, out);
 
@@ -103,7 +108,7 @@ static enum sip_error read_tail(struct sip_cursor *c, struct sip_uri *out)
 }
 
 // What it means that a URI ends where it does.
-static enum sip_error end_error(const struct sip_cursor *c, enum sip_uri_place place)
+SIP_INLINE enum sip_error end_error(const struct sip_cursor *c, enum sip_uri_place place)
 {
 	const uint8_t next = sip_peek(c);
 
@@ -125,7 +130,8 @@ static enum sip_error end_error(const struct sip_cursor *c, enum sip_uri_place p
 	}
 }
 
-static enum sip_error read_sip(struct sip_cursor *c, enum sip_uri_place place, struct sip_uri *out)
+SIP_INLINE enum sip_error read_sip(
+	struct sip_cursor *c, enum sip_uri_place place, struct sip_uri *out)
 {
 	enum sip_error e = read_user(c, place, out);
 
@@ -138,7 +144,7 @@ static enum sip_error read_sip(struct sip_cursor *c, enum sip_uri_place place, s
 
 // Of other schemes nothing is read but where they end. The number of a tel URI is what stands
 // before its parameters.
-static enum sip_error read_other(
+static __attribute__((noinline)) enum sip_error read_other(
 	struct sip_cursor *c, enum sip_uri_place place, struct sip_uri *out)
 {
 	struct sip_span text;
@@ -159,8 +165,18 @@ static enum sip_error read_other(
 	return SIP_OK;
 }
 
+SIP_INLINE enum sip_error read_opaque(
+	struct sip_cursor *c, enum sip_uri_place place, struct sip_uri *out)
+{
+	struct sip_cursor copy = *c;
+	const enum sip_error e = read_other(&copy, place, out);
+
+	c->at = copy.at;
+	return e;
+}
+
 // scheme ":"; the cursor is left behind the colon.
-static enum sip_error read_scheme(struct sip_cursor *c, uint8_t *scheme)
+SIP_INLINE enum sip_error read_scheme(struct sip_cursor *c, uint8_t *scheme)
 {
 	// Nearly all are this one.
 	if (c->end - c->at > 4 && c->at[3] == ':' &&
@@ -187,7 +203,7 @@ static enum sip_error read_scheme(struct sip_cursor *c, uint8_t *scheme)
 
 // Nothing is there until it is found. Field by field: the compiler's way with all of it at once is
 // slower than the reading.
-static void clear(struct sip_uri *u)
+SIP_INLINE void clear(struct sip_uri *u)
 {
 	u->port = 0;
 	u->user.at = NULL;
@@ -200,19 +216,22 @@ static void clear(struct sip_uri *u)
 	u->parameters.length = u->headers.length = 0;
 }
 
-enum sip_error sip_uri_read(struct sip_cursor *c, enum sip_uri_place place, struct sip_uri *out)
+enum sip_error sip_uri_read(
+	struct sip_cursor *cursor, enum sip_uri_place place, struct sip_uri *out)
 {
-	const uint8_t *from = c->at;
+	struct sip_cursor c = {cursor->at, cursor->end, cursor->bound}; // in registers
+	const uint8_t *from = c.at;
 
 	clear(out);
-	enum sip_error e = read_scheme(c, &out->scheme);
+	enum sip_error e = read_scheme(&c, &out->scheme);
 
 	if (e == SIP_OK)
-		e = out->scheme <= SIP_SCHEME_SIPS ? read_sip(c, place, out)
-						   : read_other(c, place, out);
+		e = out->scheme <= SIP_SCHEME_SIPS ? read_sip(&c, place, out)
+						   : read_opaque(&c, place, out);
 	if (e == SIP_OK)
-		e = end_error(c, place);
-	out->text = sip_span_between(from, c->at);
+		e = end_error(&c, place);
+	cursor->at = c.at;
+	out->text = sip_span_between(from, c.at);
 	return e;
 }
 

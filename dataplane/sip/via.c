@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // One value of a Via (RFC 3261 20.42, 25.1).
 
-#include "sip/private.h"
+#include "sip/grammar.h"
 
 // SLASH = SWS "/" SWS
-static bool take_slash(struct sip_cursor *c)
+SIP_INLINE bool take_slash(struct sip_cursor *c)
 {
 	sip_skip_space(c);
 	if (sip_peek(c) != '/')
@@ -15,7 +15,7 @@ static bool take_slash(struct sip_cursor *c)
 }
 
 // "SIP" SLASH "2.0" SLASH, as everybody writes it and as one may.
-static bool take_version(struct sip_cursor *c)
+SIP_INLINE bool take_version(struct sip_cursor *c)
 {
 	if (c->end - c->at > 8 && sip_key(c->at, 8, c->bound) == sip_literal_key("sip/2.0/", 8)) {
 		c->at += 8;
@@ -32,7 +32,7 @@ static bool take_version(struct sip_cursor *c)
 }
 
 // sent-protocol = "SIP" SLASH "2.0" SLASH transport
-static enum sip_error read_protocol(struct sip_cursor *c, struct sip_span *transport)
+SIP_INLINE enum sip_error read_protocol(struct sip_cursor *c, struct sip_span *transport)
 {
 	if (!take_version(c))
 		return SIP_ERROR_VIA;
@@ -43,7 +43,7 @@ static enum sip_error read_protocol(struct sip_cursor *c, struct sip_span *trans
 	return SIP_OK;
 }
 
-static enum sip_error read_parameters(struct sip_cursor *c, struct sip_via *out)
+SIP_INLINE enum sip_error read_parameters(struct sip_cursor *c, struct sip_via *out)
 {
 	struct sip_span rport = {NULL, 0};
 	const struct sip_wanted wanted[] = {SIP_WANTED("branch", &out->branch),
@@ -68,12 +68,17 @@ static enum sip_error read_parameters(struct sip_cursor *c, struct sip_via *out)
 	return SIP_OK;
 }
 
-enum sip_error sip_via_read(struct sip_cursor *c, struct sip_via *out)
+enum sip_error sip_via_read(struct sip_cursor *cursor, struct sip_via *out)
 {
-	out->text.at = c->at;
-	enum sip_error e = read_protocol(c, &out->transport);
+	struct sip_cursor c = {cursor->at, cursor->end, cursor->bound}; // in registers
+
+	out->text.at = c.at;
+	enum sip_error e = read_protocol(&c, &out->transport);
 
 	if (e == SIP_OK)
-		e = sip_host_read(c, true, &out->host, &out->port);
-	return e == SIP_OK ? read_parameters(c, out) : e;
+		e = sip_host_read(&c, true, &out->host, &out->port);
+	if (e == SIP_OK)
+		e = read_parameters(&c, out);
+	cursor->at = c.at;
+	return e;
 }
