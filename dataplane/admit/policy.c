@@ -35,7 +35,7 @@ void postern_switches_default(struct postern_switches *s)
 	};
 }
 
-// As many buckets as domains, so that a chain holds one entry on average.
+// As many buckets as domains: more would cost more cache than they save in steps.
 static unsigned long buckets(uint32_t limit)
 {
 	unsigned long n = 1024;
@@ -43,6 +43,19 @@ static unsigned long buckets(uint32_t limit)
 	while (n < limit)
 		n *= 2;
 	return n;
+}
+
+static int table_new(struct postern_policy *p)
+{
+	const unsigned long n = buckets(p->limit);
+
+	p->domains = _cds_lfht_new(n, n, n, 0, &cds_lfht_mm_mmap, &rcu_flavor, NULL);
+	if (p->domains == NULL)
+		return -ENOMEM;
+	p->buckets = cds_lfht_mm_mmap.bucket_at(p->domains, 0);
+	p->bucket_mask = n - 1;
+	base_arena_advise(p->buckets, n * sizeof(*p->buckets));
+	return 0;
 }
 
 int postern_policy_new(const struct postern_policy_limits *limits, struct postern_policy **out)
@@ -63,11 +76,7 @@ int postern_policy_new(const struct postern_policy_limits *limits, struct poster
 	if (rc == 0)
 		rc = admit_arena_new(p, p->limit);
 	if (rc == 0) {
-		const unsigned long n = buckets(p->limit);
-
-		p->domains = cds_lfht_new_flavor(n, n, n, 0, &rcu_flavor, NULL);
-		if (p->domains == NULL)
-			rc = -ENOMEM;
+		rc = table_new(p);
 	}
 	if (rc < 0)
 		postern_policy_free(p);

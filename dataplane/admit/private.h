@@ -61,14 +61,10 @@ struct admit_facts {
 // Longest name that lies in the entry itself; a longer one has memory of its own.
 #define ENTRY_TEXT 74
 
-// A domain, whoever knows it: two cache lines, one of each kind of thing that is asked of it.
+// A domain, whoever knows it. A look-up compares the first cache line alone for names of up to 42
+// characters; what a decision needs lies in the second.
 struct admit_entry {
 	struct cds_lfht_node node;
-	const struct admit_facts *facts; // NULL: never asked
-	union {
-		struct admit_listing one;         // n_listings is 1
-		const struct admit_listing *many; // sorted by organisation
-	};
 	uint16_t n_listings;
 	uint16_t owner; // the organisation whose SIP domain it is, or NO_OWNER
 	uint8_t length;
@@ -77,6 +73,11 @@ struct admit_entry {
 		char near[ENTRY_TEXT];
 		const char *far;
 	} __attribute__((packed)) text;
+	const struct admit_facts *facts; // NULL: never asked
+	union {
+		struct admit_listing one;         // n_listings is 1
+		const struct admit_listing *many; // sorted by organisation
+	};
 } __attribute__((aligned(CACHE_LINE)));
 
 _Static_assert(sizeof(struct admit_listing) == 24, "a listing is three words");
@@ -107,6 +108,8 @@ struct admit_organisation {
 
 struct postern_policy {
 	struct cds_lfht *domains;
+	struct cds_lfht_node *buckets; // its own, one array; for reading ahead
+	uint64_t bucket_mask;
 	struct base_secret secret;
 	// Bit n: some entry of n labels (the last one: or more) counts for what is below it.
 	uint64_t suffixes; // control: rw, worker: ro
@@ -153,6 +156,10 @@ void admit_judge(
 // table.c. Within a read-side; what is found holds until its end. Whoever changes holds the lock.
 struct admit_entry *admit_table_find(
 	const struct postern_policy *p, const char *text, size_t length);
+// The same for several names at once, whose cache misses then overlap: n is at most ADMIT_BURST.
+#define ADMIT_BURST 64
+void admit_table_find_burst(const struct postern_policy *p, const struct postern_name *names,
+	const struct admit_entry **out, unsigned n);
 void admit_table_add(struct postern_policy *p, struct admit_entry *e);
 void admit_table_replace(struct postern_policy *p, struct admit_entry *old, struct admit_entry *e);
 void admit_table_remove(struct postern_policy *p, struct admit_entry *e);

@@ -16,16 +16,65 @@ static int is_key(struct cds_lfht_node *node, const void *key)
 	return admit_name_equal(admit_entry_text(e), e->length, k->text, k->length);
 }
 
+// The buckets of a table that never grows lie in one array.
+static struct cds_lfht_node *bucket(const struct postern_policy *p, uint64_t hash)
+{
+	return &p->buckets[hash & p->bucket_mask];
+}
+
+// What a bucket begins with, an entry or another bucket, less the flags in the pointer's low bits.
+static struct cds_lfht_node *first(const struct postern_policy *p, uint64_t hash)
+{
+	struct cds_lfht_node *const next = rcu_dereference(bucket(p, hash)->next);
+
+	return (struct cds_lfht_node *)((uintptr_t)next & ~(uintptr_t)7);
+}
+
+static bool is_entry(const struct postern_policy *p, const struct cds_lfht_node *node)
+{
+	return (uintptr_t)node - (uintptr_t)p->arena <
+	       (uintptr_t)p->arena_size * sizeof(struct admit_entry);
+}
+
+static struct admit_entry *find(
+	const struct postern_policy *p, uint64_t hash, const char *text, size_t length)
+{
+	const struct key key = {text, length};
+	struct cds_lfht_node *node = first(p, hash);
+	struct cds_lfht_iter at;
+
+	// Two of three entries are the first of their bucket, and their names say for sure. One that is
+	// just being replaced may be found so, as it would have been a moment before.
+	if (is_entry(p, node) && is_key(node, &key))
+		return caa_container_of(node, struct admit_entry, node);
+	cds_lfht_lookup(p->domains, hash, is_key, &key, &at);
+	node = cds_lfht_iter_get_node(&at);
+	return node != NULL ? caa_container_of(node, struct admit_entry, node) : NULL;
+}
+
 struct admit_entry *admit_table_find(
 	const struct postern_policy *p, const char *text, size_t length)
 {
-	const struct key key = {text, length};
-	struct cds_lfht_iter at;
+	return find(p, base_hash_keyed(&p->secret, text, length), text, length);
+}
 
-	cds_lfht_lookup(p->domains, base_hash_keyed(&p->secret, text, length), is_key, &key, &at);
-	struct cds_lfht_node *node = cds_lfht_iter_get_node(&at);
+void admit_table_find_burst(const struct postern_policy *p, const struct postern_name *names,
+	const struct admit_entry **out, unsigned n)
+{
+	uint64_t hashes[ADMIT_BURST];
 
-	return node != NULL ? caa_container_of(node, struct admit_entry, node) : NULL;
+	for (unsigned i = 0; i < n; i++) {
+		hashes[i] = base_hash_keyed(&p->secret, names[i].text, names[i].length);
+		__builtin_prefetch(bucket(p, hashes[i]));
+	}
+	for (unsigned i = 0; i < n; i++) {
+		const char *entry = (const char *)first(p, hashes[i]);
+
+		__builtin_prefetch(entry);
+		__builtin_prefetch(entry + CACHE_LINE);
+	}
+	for (unsigned i = 0; i < n; i++)
+		out[i] = find(p, hashes[i], names[i].text, names[i].length);
 }
 
 void admit_table_add(struct postern_policy *p, struct admit_entry *e)

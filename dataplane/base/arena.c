@@ -4,13 +4,19 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/mman.h>
 
 #ifndef MADV_POPULATE_WRITE // Linux 5.14
 #define MADV_POPULATE_WRITE 23
 #endif
 
-#define PAGE 4096u
+#ifndef MADV_COLLAPSE // Linux 6.1
+#define MADV_COLLAPSE 25
+#endif
+
+#define PAGE      4096u
+#define HUGE_PAGE ((uintptr_t)2 << 20)
 
 void *base_arena_map(size_t size)
 {
@@ -44,6 +50,18 @@ void *base_arena_map_whole(size_t size)
 		return NULL;
 	}
 	return arena;
+}
+
+void base_arena_advise(void *memory, size_t size)
+{
+	const uintptr_t from = ((uintptr_t)memory + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
+	const uintptr_t to = ((uintptr_t)memory + size) & ~(HUGE_PAGE - 1);
+
+	if (to <= from)
+		return;
+	// The first is for pages to come and for older kernels, which do it by and by; the second is for now.
+	madvise((void *)from, to - from, MADV_HUGEPAGE);
+	madvise((void *)from, to - from, MADV_COLLAPSE);
 }
 
 void base_arena_unmap(void *arena, size_t size)

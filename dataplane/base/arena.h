@@ -13,4 +13,8 @@ void *base_arena_map(size_t size);
 // too little memory says so at start.
 void *base_arena_map_whole(size_t size);
 
+// Asks for huge pages where memory that somebody else has mapped and touched lies; without them it is
+// only slower. Start only.
+void base_arena_advise(void *memory, size_t size);
+
 void base_arena_unmap(void *arena, size_t size);

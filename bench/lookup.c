@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Looking domains up: nanoseconds each in the partners' table and in rte_hash, over the same names.
+// Prints one JSON object a line; bench/lookup makes figures of them.
+
+#include "admit/private.h"
+#include "base/arena.h"
+
+#include <rte_eal.h>
+#include <rte_hash.h>
+#include <rte_hash_crc.h>
+#include <rte_memory.h>
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#define KEY       64
+#define BURST     32
+#define ROUNDS    5
+#define LOOKUPS   (1u << 20) // a round
+#define CHANGES   10000      // a second, by the writer
+#define READER    0          // CPUs
+#define WRITER    1
+#define LOAD_STEP 256
+
+struct key {
+	char text[KEY];
+};
+
+static struct key *names;   // in the tables
+static struct key *queries; // what is looked up, in the order of asking
+static volatile uint64_t sink;
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static uint32_t draw(uint32_t n)
+{
+	static uint64_t x = 88172645463325252u;
+
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	return (uint32_t)(((x >> 32) * n) >> 32);
+}
+
+static void name_of(struct key *k, uint32_t i, bool hit)
+{
+	// Of the lengths that names of companies have: 18 to 34 characters.
+	memset(k, 0, sizeof(*k));
+	snprintf(k->text, KEY, "%s%.*s-%07u.example.com", hit ? "p" : "q", (int)(i % 17),
+		"abcdefghijklmnopq", i);
+}
+
+static void make_queries(uint32_t n, bool hit)
+{
+	for (uint32_t i = 0; i < LOOKUPS; i++)
+		name_of(&queries[i], draw(n), hit);
+}
+
+static void pin(unsigned cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set) != 0)
+		perror("sched_setaffinity");
+}
+
+// ---- what is measured: each looks all queries up and returns how many it has found
+
+static struct postern_policy *policy;
+static struct rte_hash *hash;
+
+static unsigned by_table(void)
+{
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < LOOKUPS; i++) {
+		const char *text = queries[i].text;
+		const struct admit_entry *e = admit_table_find(policy, text, strlen(text));
+
+		found += e != NULL && e->n_listings > 0;
+		if ((i & 255) == 0)
+			rcu_quiescent_state();
+	}
+	return found;
+}
+
+static unsigned by_table_burst(void)
+{
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < LOOKUPS; i += BURST) {
+		struct postern_name wanted[BURST];
+		const struct admit_entry *e[BURST];
+
+		for (unsigned k = 0; k < BURST; k++) {
+			const char *text = queries[i + k].text;
+
+			wanted[k] = (struct postern_name){text, (uint8_t)strlen(text)};
+		}
+		admit_table_find_burst(policy, wanted, e, BURST);
+		for (unsigned k = 0; k < BURST; k++)
+			found += e[k] != NULL && e[k]->n_listings > 0;
+		rcu_quiescent_state();
+	}
+	return found;
+}
+
+static unsigned by_decision(void)
+{
+	const struct postern_name proved = {"edge.example.net", 16};
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < LOOKUPS; i++) {
+		struct postern_domain d;
+		struct postern_answer a;
+
+		if (postern_domain_parse(queries[i].text, strlen(queries[i].text), &d) < 0)
+			abort();
+		const struct postern_question q = {
+			.organisation = 1,
+			.domain = &d,
+			.names = &proved,
+			.n_names = 1,
+		};
+
+		admit_decide(policy, &q, &a);
+		found += a.outcome == POSTERN_ADMIT;
+		if ((i & 255) == 0)
+			rcu_quiescent_state();
+	}
+	return found;
+}
+
+static unsigned by_hash(void)
+{
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < LOOKUPS; i++) {
+		const int at = rte_hash_lookup(hash, &queries[i]);
+
+		found += at >= 0 && names[at].text[0] != 0;
+	}
+	return found;
+}
+
+static unsigned by_hash_bulk(void)
+{
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < LOOKUPS; i += BURST) {
+		const void *keys[BURST];
+		int32_t at[BURST];
+
+		for (unsigned k = 0; k < BURST; k++)
+			keys[k] = &queries[i + k];
+		rte_hash_lookup_bulk(hash, keys, BURST, at);
+		for (unsigned k = 0; k < BURST; k++)
+			found += at[k] >= 0;
+	}
+	return found;
+}
+
+static void measure(const char *what, unsigned (*all)(void), uint32_t n, bool hit, bool writer)
+{
+	double least = 1e9;
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		const uint64_t from = now_ns();
+
+		found = all();
+		const double ns = (double)(now_ns() - from) / LOOKUPS;
+
+		least = ns < least ? ns : least;
+	}
+	if (found != (hit ? LOOKUPS : 0)) {
+		fprintf(stderr, "%s found %u of %u\n", what, found, LOOKUPS);
+		exit(1);
+	}
+	printf("{\"what\": \"%s\", \"entries\": %u, \"hit\": %s, \"writer\": %s, \"ns\": %.2f}\n",
+		what, n, hit ? "true" : "false", writer ? "true" : "false", least);
+	fflush(stdout);
+}
+
+// ---- the writer
+
+static volatile bool writing;
+static uint32_t n_entries;
+static uint64_t changes;
+
+static void fill(struct postern_allowed *a, uint32_t i)
+{
+	struct key k;
+
+	memset(a, 0, sizeof(*a));
+	name_of(&k, i, true);
+	a->id = i + 1;
+	if (postern_domain_parse(k.text, strlen(k.text), &a->domain) < 0 ||
+		postern_domain_parse("edge.example.net", 16, &a->proxy_fqdn) < 0)
+		abort();
+}
+
+static void *write_on(void *unused)
+{
+	uint64_t at = now_ns();
+
+	(void)unused;
+	pin(WRITER);
+	while (writing) {
+		struct postern_allowed a;
+
+		fill(&a, (uint32_t)((changes * 7919) % n_entries));
+		if (postern_policy_set_allowed(policy, 1, &a) < 0)
+			abort();
+		changes++;
+		at += 1000000000u / CHANGES;
+		const struct timespec t = {
+			.tv_sec = (time_t)(at / 1000000000u),
+			.tv_nsec = (long)(at % 1000000000u),
+		};
+
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+	}
+	return NULL;
+}
+
+// ---- the tables
+
+static void load(uint32_t n)
+{
+	const struct postern_policy_limits limits = {.domains = n};
+	struct postern_allowed *a = calloc(LOAD_STEP, sizeof(*a));
+	struct postern_switches s;
+	uint64_t ns = 0;
+	size_t done;
+
+	if (a == NULL || postern_policy_new(&limits, &policy) < 0)
+		abort();
+	postern_switches_default(&s);
+	s.allow_federated_users = true;
+	postern_policy_set_organisation(policy, 1, &s);
+	for (uint32_t i = 0; i < n; i += LOAD_STEP) {
+		const uint32_t step = n - i < LOAD_STEP ? n - i : LOAD_STEP;
+
+		for (uint32_t k = 0; k < step; k++)
+			fill(&a[k], i + k);
+		const uint64_t from = now_ns();
+
+		if (postern_policy_load_allowed(policy, 1, a, step, &done) < 0)
+			abort();
+		ns += now_ns() - from;
+	}
+	free(a);
+	struct postern_policy_stats stats;
+
+	postern_policy_read(policy, &stats);
+	printf("{\"what\": \"load\", \"entries\": %u, \"ns\": %" PRIu64 ", \"bytes\": %" PRIu64
+	       "}\n",
+		n, ns, stats.memory);
+}
+
+static void hash_load(uint32_t n)
+{
+	const struct rte_hash_parameters parameters = {
+		.name = "names",
+		.entries = n,
+		.key_len = KEY,
+		.hash_func = rte_hash_crc,
+		.socket_id = SOCKET_ID_ANY,
+	};
+
+	hash = rte_hash_create(&parameters);
+	if (hash == NULL)
+		abort();
+	for (uint32_t i = 0; i < n; i++) {
+		name_of(&names[i], i, true);
+		// A table of n entries need not take all n; the rest is not asked for below.
+		if (rte_hash_add_key(hash, &names[i]) < 0) {
+			fprintf(stderr, "rte_hash is full at %u of %u\n", i, n);
+			exit(1);
+		}
+	}
+}
+
+static void with_writer(uint32_t n)
+{
+	pthread_t thread;
+
+	writing = true;
+	changes = 0;
+	n_entries = n;
+	const uint64_t from = now_ns();
+
+	if (pthread_create(&thread, NULL, write_on, NULL) != 0)
+		abort();
+	measure("table", by_table, n, true, true);
+	measure("table-burst", by_table_burst, n, true, true);
+	writing = false;
+	pthread_join(thread, NULL);
+	printf("{\"what\": \"changes\", \"entries\": %u, \"rate\": %.0f}\n", n,
+		(double)changes * 1e9 / (double)(now_ns() - from));
+}
+
+static void one_size(uint32_t n)
+{
+	load(n);
+	hash_load(n);
+	rcu_register_thread();
+	make_queries(n, true);
+	measure("table", by_table, n, true, false);
+	measure("rte_hash", by_hash, n, true, false);
+	measure("table-burst", by_table_burst, n, true, false);
+	measure("rte_hash-bulk", by_hash_bulk, n, true, false);
+	measure("decision", by_decision, n, true, false);
+	with_writer(n);
+	make_queries(n, false);
+	measure("table", by_table, n, false, false);
+	measure("rte_hash", by_hash, n, false, false);
+	rcu_unregister_thread();
+	rte_hash_free(hash);
+	postern_policy_free(policy);
+}
+
+// rte_hash lies in huge pages as the table does, also where EAL has none of its own.
+static int advise(const struct rte_memseg_list *list, void *unused)
+{
+	(void)unused;
+	madvise(list->base_va, list->len, MADV_HUGEPAGE);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	char *eal[] = {argv[0], "--no-huge", "--no-shconf", "--no-pci", "-m", "1024", "--log-level",
+		"error", "-l", "0"};
+
+	(void)argc;
+	if (rte_eal_init((int)(sizeof(eal) / sizeof(eal[0])), eal) < 0)
+		return 1;
+	rte_memseg_list_walk(advise, NULL);
+	names = base_arena_map((size_t)1000000 * KEY);
+	queries = base_arena_map((size_t)LOOKUPS * KEY);
+	if (names == NULL || queries == NULL)
+		return 1;
+	// liburcu's thread goes where the writer is.
+	pin(WRITER);
+	get_default_call_rcu_data();
+	pin(READER);
+	one_size(1000);
+	one_size(1000000);
+	rte_eal_cleanup();
+	return 0;
+}
