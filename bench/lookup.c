@@ -20,7 +20,7 @@
 
 #define KEY       64
 #define BURST     32
-#define ROUNDS    5
+#define ROUNDS    9
 #define LOOKUPS   (1u << 20) // a round
 #define CHANGES   10000      // a second, by the writer
 #define READER    0          // CPUs
@@ -31,8 +31,9 @@ struct key {
 	char text[KEY];
 };
 
-static struct key *names;   // in the tables
-static struct key *queries; // what is looked up, in the order of asking
+static struct key *names; // in the tables
+static struct key *hits, *misses;
+static const struct key *queries; // one of the two, in the order of asking
 static volatile uint64_t sink;
 
 static uint64_t now_ns(void)
@@ -61,10 +62,10 @@ static void name_of(struct key *k, uint32_t i, bool hit)
 		"abcdefghijklmnopq", i);
 }
 
-static void make_queries(uint32_t n, bool hit)
+static void make_queries(struct key *out, uint32_t n, bool hit)
 {
 	for (uint32_t i = 0; i < LOOKUPS; i++)
-		name_of(&queries[i], draw(n), hit);
+		name_of(&out[i], draw(n), hit);
 }
 
 static void pin(unsigned cpu)
@@ -175,23 +176,16 @@ static unsigned by_hash_bulk(void)
 
 static void measure(const char *what, unsigned (*all)(void), uint32_t n, bool hit, bool writer)
 {
-	double least = 1e9;
-	unsigned found = 0;
+	const uint64_t from = now_ns();
+	const unsigned found = all();
+	const double ns = (double)(now_ns() - from) / LOOKUPS;
 
-	for (unsigned i = 0; i < ROUNDS; i++) {
-		const uint64_t from = now_ns();
-
-		found = all();
-		const double ns = (double)(now_ns() - from) / LOOKUPS;
-
-		least = ns < least ? ns : least;
-	}
 	if (found != (hit ? LOOKUPS : 0)) {
 		fprintf(stderr, "%s found %u of %u\n", what, found, LOOKUPS);
 		exit(1);
 	}
 	printf("{\"what\": \"%s\", \"entries\": %u, \"hit\": %s, \"writer\": %s, \"ns\": %.2f}\n",
-		what, n, hit ? "true" : "false", writer ? "true" : "false", least);
+		what, n, hit ? "true" : "false", writer ? "true" : "false", ns);
 	fflush(stdout);
 }
 
@@ -295,41 +289,59 @@ static void hash_load(uint32_t n)
 	}
 }
 
-static void with_writer(uint32_t n)
+static uint64_t written, written_ns;
+
+static void start_writing(pthread_t *thread)
 {
-	pthread_t thread;
-
 	writing = true;
-	changes = 0;
-	n_entries = n;
-	const uint64_t from = now_ns();
-
-	if (pthread_create(&thread, NULL, write_on, NULL) != 0)
+	written_ns -= now_ns();
+	written -= changes;
+	if (pthread_create(thread, NULL, write_on, NULL) != 0)
 		abort();
-	measure("table", by_table, n, true, true);
-	measure("table-burst", by_table_burst, n, true, true);
+}
+
+static void stop_writing(pthread_t thread)
+{
 	writing = false;
 	pthread_join(thread, NULL);
-	printf("{\"what\": \"changes\", \"entries\": %u, \"rate\": %.0f}\n", n,
-		(double)changes * 1e9 / (double)(now_ns() - from));
+	written_ns += now_ns();
+	written += changes;
+}
+
+// Each thing once, so that what the machine does meanwhile meets all of them.
+static void one_round(uint32_t n)
+{
+	pthread_t writer;
+
+	queries = hits;
+	measure("table", by_table, n, true, false);
+	measure("rte_hash", by_hash, n, true, false);
+	start_writing(&writer);
+	measure("table", by_table, n, true, true);
+	measure("table-burst", by_table_burst, n, true, true);
+	stop_writing(writer);
+	measure("table-burst", by_table_burst, n, true, false);
+	measure("rte_hash-bulk", by_hash_bulk, n, true, false);
+	measure("decision", by_decision, n, true, false);
+	queries = misses;
+	measure("table", by_table, n, false, false);
+	measure("rte_hash", by_hash, n, false, false);
 }
 
 static void one_size(uint32_t n)
 {
 	load(n);
 	hash_load(n);
+	make_queries(hits, n, true);
+	make_queries(misses, n, false);
+	n_entries = n;
+	written = written_ns = 0;
 	rcu_register_thread();
-	make_queries(n, true);
-	measure("table", by_table, n, true, false);
-	measure("rte_hash", by_hash, n, true, false);
-	measure("table-burst", by_table_burst, n, true, false);
-	measure("rte_hash-bulk", by_hash_bulk, n, true, false);
-	measure("decision", by_decision, n, true, false);
-	with_writer(n);
-	make_queries(n, false);
-	measure("table", by_table, n, false, false);
-	measure("rte_hash", by_hash, n, false, false);
+	for (unsigned i = 0; i < ROUNDS; i++)
+		one_round(n);
 	rcu_unregister_thread();
+	printf("{\"what\": \"changes\", \"entries\": %u, \"rate\": %.0f}\n", n,
+		(double)written * 1e9 / (double)written_ns);
 	rte_hash_free(hash);
 	postern_policy_free(policy);
 }
@@ -352,8 +364,9 @@ int main(int argc, char **argv)
 		return 1;
 	rte_memseg_list_walk(advise, NULL);
 	names = base_arena_map((size_t)1000000 * KEY);
-	queries = base_arena_map((size_t)LOOKUPS * KEY);
-	if (names == NULL || queries == NULL)
+	hits = base_arena_map((size_t)LOOKUPS * KEY);
+	misses = base_arena_map((size_t)LOOKUPS * KEY);
+	if (names == NULL || hits == NULL || misses == NULL)
 		return 1;
 	// liburcu's thread goes where the writer is.
 	pin(WRITER);
