@@ -35,7 +35,7 @@ static void publish(struct postern_policy *p, uint16_t organisation, struct admi
 {
 	struct admit_organisation *old = p->organisations[organisation];
 
-	rcu_assign_pointer(p->organisations[organisation], o);
+	__atomic_store_n(&p->organisations[organisation], o, __ATOMIC_RELEASE);
 	if (old != NULL)
 		call_rcu(&old->rcu, organisation_free);
 }

@@ -14,7 +14,19 @@
 #include <string.h>
 
 #define CACHE_LINE 64
-#define NO_OWNER   UINT16_MAX
+
+// The thread sanitizer does not see how liburcu publishes an entry.
+#ifdef __has_feature
+#if __has_feature(thread_sanitizer)
+#include <sanitizer/tsan_interface.h>
+#define admit_published(at) __tsan_acquire(at)
+#endif
+#endif
+#ifndef admit_published
+#define admit_published(at) ((void)(at))
+#endif
+
+#define NO_OWNER UINT16_MAX
 
 // Suffixes are told apart by their number of labels, up to this many.
 #define SUFFIX_DEPTHS 64

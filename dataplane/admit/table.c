@@ -13,6 +13,7 @@ static int is_key(struct cds_lfht_node *node, const void *key)
 	const struct admit_entry *e = caa_container_of(node, struct admit_entry, node);
 	const struct key *k = key;
 
+	admit_published(node);
 	return admit_name_equal(admit_entry_text(e), e->length, k->text, k->length);
 }
 
@@ -158,7 +159,7 @@ void admit_table_gather(const struct postern_policy *p, uint16_t organisation,
 	memset(k, 0, sizeof(*k));
 	if (organisation >= POSTERN_ORGANISATIONS_MAX)
 		return;
-	k->organisation = rcu_dereference(p->organisations[organisation]);
+	k->organisation = __atomic_load_n(&p->organisations[organisation], __ATOMIC_ACQUIRE);
 	if (k->organisation != NULL && !k->organisation->present)
 		k->organisation = NULL;
 	e = admit_table_find(p, domain->text, domain->length);
