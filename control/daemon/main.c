@@ -2,9 +2,9 @@
 // postern: arguments, start, the event loop, stop.
 
 #include "control/daemon/daemon.h"
+#include "control/store/store.h"
 
 #include "postern/log.h"
-#include "postern/policy.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -29,10 +29,12 @@ enum {
 static void usage(FILE *to)
 {
 	fprintf(to,
-		"usage: postern [-c FILE] [--check | --reference]\n"
+		"usage: postern [-c FILE] [--check | --reference | --restore BACKUP]\n"
 		"\n"
 		"  -c, --config FILE  configuration (default %s)\n"
 		"  --check            read and check the file, say every mistake in it, and stop\n"
+		"  --restore BACKUP   put what posternctl backup wrote in the place of the state\n"
+		"                     database, while postern does not run, and stop\n"
 		"  --reference        print the reference of all configuration keys, and stop\n"
 		"  -V, --version      print the version, and stop\n"
 		"  -h, --help         print this, and stop\n"
@@ -302,7 +304,7 @@ static void stop(struct daemon *d)
 	policy_free(d->policy);
 	pool_set_free(d->pools);
 	postern_dataplane_stop(d->dp);
-	postern_policy_free(d->tables);
+	// The tables go with the process: to take millions of entries apart would hold up its end.
 	listen_ids_free(d->ids);
 	config_free(d->config);
 	free(d->file);
@@ -389,28 +391,47 @@ static bool read_file(const char *file, struct config **out)
 	return rc == 0;
 }
 
+static int restore(struct config *c, const char *backup)
+{
+	char kept[512] = "", why[512];
+	const int rc = store_restore(c->postern.state, backup, kept, why, sizeof(why));
+
+	if (rc < 0)
+		fprintf(stderr, "postern: nothing was restored: %s\n", why);
+	else
+		printf("%s is restored from %s%s%s\n", c->postern.state, backup,
+			kept[0] != '\0' ? "; what it was is kept as " : "", kept);
+	config_free(c);
+	return rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"config", required_argument, NULL, 'c'},
 		{"check", no_argument, NULL, 'k'},
 		{"reference", no_argument, NULL, 'r'},
+		{"restore", required_argument, NULL, 'b'},
 		{"version", no_argument, NULL, 'V'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
 	static struct daemon d;
 	const char *file = DEFAULT_FILE;
+	const char *backup = NULL;
 	bool check = false;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "c:Vh", options, NULL)) != -1) {
 		switch (option) {
 		case 'c':
-			file = optarg;
+			file = optarg != NULL ? optarg : file;
 			break;
 		case 'k':
 			check = true;
+			break;
+		case 'b':
+			backup = optarg;
 			break;
 		case 'r':
 			config_reference(stdout);
@@ -433,6 +454,8 @@ int main(int argc, char **argv)
 	}
 	if (!read_file(file, &d.config))
 		return EXIT_FAILURE;
+	if (backup != NULL)
+		return restore(d.config, backup);
 	if (check)
 		return check_done(file, d.config);
 	d.program = argv[0];

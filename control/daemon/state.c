@@ -22,8 +22,8 @@ LOG_SUBSYSTEM("state");
 
 #define SWEEP_SECONDS (24 * 3600)
 
-// Names in the tables: four times a million partners.
-#define DOMAINS_MAX (1u << 22)
+// Names in the tables: a million partners, and as many again of what DNS and discovery add.
+#define DOMAINS_MAX (1u << 21)
 
 // The CPUs that we may use and no worker has. If none is left it is the kernel that shares them.
 static bool other_cpus(const struct config *c, cpu_set_t *out)

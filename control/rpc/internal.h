@@ -307,4 +307,5 @@ void rpc_methods_policy(struct rpc_context *context);
 void rpc_methods_config(struct rpc_context *context);
 void rpc_methods_diff(struct rpc_context *context);
 void rpc_methods_audit(struct rpc_context *context);
+void rpc_methods_backup(struct rpc_context *context);
 void rpc_methods_log(struct rpc_context *context);

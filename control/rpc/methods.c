@@ -24,5 +24,6 @@ void rpc_methods_add(struct rpc_context *context)
 	rpc_methods_config(context);
 	rpc_methods_diff(context);
 	rpc_methods_audit(context);
+	rpc_methods_backup(context);
 	rpc_methods_log(context);
 }

@@ -207,6 +207,14 @@ int store_place_make(const char *path, char why[static STORE_WHY])
 			path);
 		return -EINVAL;
 	}
+	// SQLite would open it for reading, and stumble over its log.
+	if (access(path, W_OK) != 0 && errno == EROFS) {
+		store_say(why,
+			"state database %s: its file system is read-only; mount it for writing, or "
+			"set postern.state to another path",
+			path);
+		return -EROFS;
+	}
 	if (st.st_size < SMALLEST && exists(path, ".good"))
 		return refuse_lost(path, "is empty", why);
 	return 0;

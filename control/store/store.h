@@ -38,6 +38,16 @@ int store_open(const struct store_options *options, struct store **out, char *wh
 // Does what has been asked, tells whoever waits for it, and closes. Waits for the disk.
 void store_close(struct store *s);
 
+// Copies the database as it is now, whole and checked, to a file that is not there yet. -EEXIST if it
+// is. Others wait meanwhile: about a second a hundred thousand pages.
+int store_backup(struct store *s, const char *to, store_done done, void *user);
+
+// Puts a backup in the place of the database at `path`, which no postern uses, and keeps what was there
+// beside it under the name that is written to `kept` (of `size` bytes; empty: nothing was there). A
+// backup that is damaged, another program's or a newer postern's is refused: negative errno with `why`,
+// and nothing has changed. Without a store; waits for the disk.
+int store_restore(const char *path, const char *from, char *kept, char *why, size_t size);
+
 // Who did what. As an argument: `wall_us` 0 for now, `user` NULL to have the uid's name looked up,
 // and texts are copied. Texts that are JSON and longer than STORE_AUDIT_TEXT_MAX are replaced
 // by their length, others cut. Texts may be NULL for "none".
