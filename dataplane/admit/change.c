@@ -12,6 +12,7 @@ struct change {
 	struct admit_entry *old; // NULL: the domain had none
 	struct admit_entry *new;
 	struct admit_gone *gone;
+	struct admit_plan plan;
 	const void *made[2]; // for the new entry; freed if the change comes to nothing
 	unsigned n_made;
 };
@@ -46,6 +47,13 @@ static int begin(
 		return -ENOMEM;
 	c->new = c->old != NULL ? admit_entry_copy(p, c->old)
 				: admit_entry_new(p, d->text, d->length);
+	if (c->new != NULL && p->groups != NULL && c->old == NULL) {
+		c->new->home = admit_home_new(p, ADMIT_HOME_DOMAIN);
+		if (c->new->home == NULL) {
+			admit_entry_discard(p, c->new, true);
+			c->new = NULL;
+		}
+	}
 	if (c->new != NULL)
 		return 0;
 	free(c->gone);
@@ -56,6 +64,8 @@ static int undo(struct change *c, int rc)
 {
 	for (unsigned i = 0; i < c->n_made; i++)
 		admit_blob_free(c->policy, c->made[i]);
+	if (c->old == NULL && c->new->home != NULL)
+		admit_blob_free(c->policy, c->new->home);
 	admit_entry_discard(c->policy, c->new, c->old == NULL);
 	free(c->gone);
 	return rc;
@@ -76,15 +86,34 @@ static void count_suffixes(struct postern_policy *p, const struct postern_domain
 
 static bool is_empty(const struct admit_entry *e)
 {
-	return e->n_listings == 0 && e->owner == NO_OWNER && e->facts == NULL;
+	return e->n_listings == 0 && e->owner == NO_OWNER && e->facts == NULL && e->host == NULL;
+}
+
+// Plans by what names and addresses the new entry is found. 0, or undone and -ENOMEM.
+static int plan(struct change *c)
+{
+	if (c->new->home == NULL ||
+		admit_domain_plan(&c->plan, c->policy, c->new->home, c->new) == 0)
+		return 0;
+	return undo(c, -ENOMEM);
 }
 
 static void commit(struct change *c)
 {
 	struct postern_policy *p = c->policy;
+	struct admit_home *home = c->new->home;
 
 	c->gone->entry = c->old;
+	if (home != NULL && c->old == NULL)
+		cds_list_add_tail(&home->all, &p->homes);
+	if (home != NULL && !is_empty(c->new))
+		__atomic_store_n(&home->entry, c->new, __ATOMIC_RELEASE);
 	if (is_empty(c->new)) {
+		if (home != NULL) {
+			admit_plan_undo(&c->plan);
+			admit_home_drop(p, home);
+			home = NULL;
+		}
 		if (c->old != NULL) {
 			admit_table_remove(p, c->old);
 			p->n_domains--;
@@ -98,6 +127,8 @@ static void commit(struct change *c)
 		admit_table_add(p, c->new);
 		p->n_domains++;
 	}
+	if (home != NULL)
+		admit_plan_commit(&c->plan);
 	admit_gone_later(c->gone);
 }
 
@@ -155,6 +186,14 @@ static int change_listing(struct postern_policy *p, const struct postern_domain 
 	rc = put(&c, organisation, l);
 	if (rc < 0)
 		return undo(&c, rc);
+	rc = plan(&c);
+	if (rc < 0)
+		return rc;
+	// What lies below a suffix is found by it, or no longer.
+	if (more != 0 || (l != NULL && l->suffix))
+		admit_sweep_begin(p);
+	if (organisation >= p->organisations_end)
+		p->organisations_end = organisation + 1u;
 	// A suffix is looked for before its entry is there, and until it has gone.
 	if (more > 0)
 		count_suffixes(p, d, more);
@@ -176,12 +215,13 @@ static int names_new(
 	struct postern_policy *p, const struct postern_allowed *a, const struct admit_names **out)
 {
 	const bool has_proxy = a->proxy_fqdn.length > 0;
-	size_t size = sizeof(struct admit_names) + 1 + a->proxy_fqdn.length;
+	const size_t prefixes = a->n_prefixes * sizeof(a->prefixes[0]);
+	size_t size = sizeof(struct admit_names) + prefixes + 1 + a->proxy_fqdn.length;
 	struct admit_names *names;
 	uint8_t *at;
 
 	*out = NULL;
-	if (!has_proxy && a->n_further_names == 0)
+	if (!has_proxy && a->n_further_names == 0 && a->n_prefixes == 0)
 		return 0;
 	for (unsigned i = 0; i < a->n_further_names; i++)
 		size += 1 + (size_t)a->further_names[i].length;
@@ -190,7 +230,10 @@ static int names_new(
 		return -ENOMEM;
 	names->n = (uint8_t)(a->n_further_names + has_proxy);
 	names->has_proxy = has_proxy;
-	at = names->bytes;
+	names->n_prefixes = (uint16_t)a->n_prefixes;
+	if (prefixes > 0)
+		memcpy(names->prefixes, a->prefixes, prefixes);
+	at = (uint8_t *)&names->prefixes[a->n_prefixes];
 	if (has_proxy)
 		at += append(at, &a->proxy_fqdn);
 	for (unsigned i = 0; i < a->n_further_names; i++)
@@ -303,8 +346,10 @@ static int set_owner(
 	if (c.new->owner == to)
 		return undo(&c, to == NO_OWNER ? -ENOENT : 0);
 	c.new->owner = to;
-	commit(&c);
-	return 0;
+	rc = plan(&c);
+	if (rc == 0)
+		commit(&c);
+	return rc;
 }
 
 int postern_policy_set_own(
@@ -357,8 +402,10 @@ static int set_facts(
 		return undo(&c, -ENOENT);
 	leave_behind(&c, c.new->facts);
 	c.new->facts = facts;
-	commit(&c);
-	return 0;
+	rc = plan(&c);
+	if (rc == 0)
+		commit(&c);
+	return rc;
 }
 
 int postern_policy_set_facts(struct postern_policy *p, const struct postern_domain *domain,
@@ -381,5 +428,66 @@ int postern_policy_set_facts(struct postern_policy *p, const struct postern_doma
 	admit_policy_leave(p);
 	if (rc < 0)
 		admit_blob_free(p, facts);
+	return rc;
+}
+
+static int set_host(
+	struct postern_policy *p, const struct postern_domain *d, const struct admit_host *host)
+{
+	struct change c;
+	int rc = begin(&c, p, d, host == NULL);
+
+	if (rc < 0)
+		return rc;
+	if (host == NULL && c.new->host == NULL)
+		return undo(&c, -ENOENT);
+	leave_behind(&c, c.new->host);
+	c.new->host = host;
+	rc = plan(&c);
+	if (rc == 0)
+		commit(&c);
+	return rc;
+}
+
+// Whoever names it as a server is found by its addresses.
+static int tell_organisations(
+	struct postern_policy *p, const struct postern_domain *d, const struct admit_host *host)
+{
+	int rc = 0;
+
+	for (unsigned o = 0; p->groups != NULL && o < p->organisations_end && rc == 0; o++) {
+		struct admit_group *g;
+		struct admit_key k;
+
+		admit_key_of_name(&k, (uint16_t)o, d->text, d->length);
+		g = admit_index_find(p, &k);
+		if (g != NULL)
+			rc = admit_host_derive(p, g, host);
+	}
+	return rc;
+}
+
+int postern_policy_set_host(struct postern_policy *p, const struct postern_domain *host,
+	const struct postern_addr *addresses, unsigned n)
+{
+	struct admit_host *h = NULL;
+	int rc;
+
+	if (host->length == 0 || n > POSTERN_ADDRESSES_MAX)
+		return -EINVAL;
+	if (n > 0) {
+		h = admit_blob_new(p, sizeof(*h) + n * sizeof(*addresses));
+		if (h == NULL)
+			return -ENOMEM;
+		h->n = n;
+		memcpy(h->addresses, addresses, n * sizeof(*addresses));
+	}
+	admit_policy_enter(p);
+	rc = set_host(p, host, h);
+	if (rc < 0)
+		admit_blob_free(p, h);
+	else
+		rc = tell_organisations(p, host, h);
+	admit_policy_leave(p);
 	return rc;
 }

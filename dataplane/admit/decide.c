@@ -32,7 +32,7 @@ static bool proves_entered(const struct postern_question *q, const struct admit_
 
 	if (names == NULL)
 		return false;
-	at = names->bytes;
+	at = admit_names_first(names);
 	for (unsigned i = 0; i < names->n; i++, at += 1 + *at)
 		if (proves(q, (const char *)at + 1, *at))
 			return true;
@@ -110,10 +110,10 @@ static void settle_provider(const struct postern_question *q, struct postern_ans
 	settle(a, row, type, v->verification, proves_domain(q, &v->proxy_fqdn));
 }
 
-static void settle_route(
-	const struct admit_known *k, const struct postern_question *q, struct postern_answer *a)
+static void settle_route(const struct admit_organisation *o, const struct postern_question *q,
+	struct postern_answer *a)
 {
-	const struct postern_switches *s = &k->organisation->switches;
+	const struct postern_switches *s = &o->switches;
 
 	copy_domain(&a->peer, s->default_route.text, s->default_route.length);
 	settle(a, POSTERN_ROW_DEFAULT_ROUTE, POSTERN_TYPE_ROUTE, s->default_route_verification,
@@ -278,7 +278,7 @@ static void by_rows(
 	// admission row 3
 	if (k->own && q->direction == POSTERN_INBOUND) {
 		if (routed)
-			settle_route(k, q, a);
+			settle_route(k->organisation, q, a);
 		else
 			settle_own(k, q, a);
 		return;
@@ -287,7 +287,7 @@ static void by_rows(
 		a->admission = k->allowed->admission;
 	// admission row 4
 	if (k->allowed != NULL && has_proxy(k->allowed)) {
-		const uint8_t *proxy = k->allowed->names->bytes;
+		const uint8_t *proxy = admit_names_first(k->allowed->names);
 
 		copy_domain(&a->peer, (const char *)proxy + 1, *proxy);
 		settle(a, POSTERN_ROW_ALLOWED_DIRECT, POSTERN_TYPE_DIRECT, k->allowed->verification,
@@ -295,7 +295,7 @@ static void by_rows(
 		return;
 	}
 	if (routed)
-		settle_route(k, q, a);
+		settle_route(k->organisation, q, a);
 	else
 		by_facts(k, q, a);
 }
@@ -340,14 +340,19 @@ static void mark(const struct postern_question *q, struct postern_answer *a)
 }
 
 // All but the two names, which are long and mostly copied over at once.
-static void begin(
+static void begin(struct postern_answer *a)
+{
+	memset(a, 0, offsetof(struct postern_answer, partner));
+	a->partner.length = a->peer.length = 0;
+	a->partner.text[0] = a->peer.text[0] = '\0';
+}
+
+static void begin_domain(
 	const struct admit_known *k, const struct postern_question *q, struct postern_answer *a)
 {
 	const struct admit_listing *l = k->allowed;
 
-	memset(a, 0, offsetof(struct postern_answer, partner));
-	a->peer.length = 0;
-	a->peer.text[0] = '\0';
+	begin(a);
 	a->facts = facts_state(k);
 	a->facts_wall_us = k->facts != NULL ? k->facts->wall_us : 0;
 	if (l == NULL) {
@@ -360,17 +365,69 @@ static void begin(
 	copy_domain(&a->partner, admit_entry_text(k->allowed_entry), k->allowed_entry->length);
 }
 
+// What is left when a row has admitted.
+static void finish(const struct postern_question *q, struct postern_answer *a)
+{
+	if (a->outcome == POSTERN_ADMIT)
+		hold_to_type(q, a);
+	if (a->outcome == POSTERN_ADMIT)
+		mark(q, a);
+}
+
 void admit_judge(
 	const struct admit_known *k, const struct postern_question *q, struct postern_answer *a)
 {
-	begin(k, q, a);
+	begin_domain(k, q, a);
 	if (k->organisation == NULL) {
 		refuse(a, POSTERN_ROW_NONE, POSTERN_REASON_NO_ORGANISATION);
 		return;
 	}
 	by_rows(k, q, a);
-	if (a->outcome == POSTERN_ADMIT)
-		hold_to_type(q, a);
-	if (a->outcome == POSTERN_ADMIT)
-		mark(q, a);
+	finish(q, a);
+}
+
+// Without D it is nobody's domain that is refused: whoever the provider hosts may be allowed.
+void admit_judge_provider(const struct admit_organisation *o, uint64_t provider,
+	const struct postern_question *q, struct postern_answer *a)
+{
+	if (o == NULL || o->switches.default_route.length > 0)
+		return;
+	for (unsigned i = 0; i < o->n_providers; i++) {
+		const struct admit_provider *v = &o->providers[i];
+		struct postern_question proved = *q;
+
+		if (v->id != provider || !v->enabled)
+			continue;
+		begin(a);
+		proved.proof = POSTERN_PROOF_ASSUMED;
+		if (v->kind == POSTERN_PROVIDER_PUBLIC) // admission row 5
+			settle_provider(
+				&proved, a, POSTERN_ROW_PUBLIC_PROVIDER, POSTERN_TYPE_PUBLIC, v);
+		else // admission row 6
+			settle_provider(
+				&proved, a, POSTERN_ROW_HOSTING_PROVIDER, POSTERN_TYPE_HOSTING, v);
+		finish(q, a);
+	}
+}
+
+void admit_judge_route(const struct admit_organisation *o, const struct postern_question *q,
+	struct postern_answer *a)
+{
+	struct postern_question proved = *q;
+
+	begin(a);
+	proved.proof = POSTERN_PROOF_ASSUMED;
+	settle_route(o, &proved, a);
+	finish(q, a);
+}
+
+void admit_judge_nobody(const struct admit_organisation *o, struct postern_answer *a)
+{
+	begin(a);
+	if (o == NULL)
+		refuse(a, POSTERN_ROW_NONE, POSTERN_REASON_NO_ORGANISATION);
+	else if (!o->switches.allow_federated_users) // admission row 1
+		refuse(a, POSTERN_ROW_FEDERATION_OFF, POSTERN_REASON_FEDERATION_OFF);
+	else // admission row 9
+		refuse(a, POSTERN_ROW_OTHERWISE, POSTERN_REASON_NO_PARTNER);
 }

@@ -51,6 +51,7 @@ static int set_switches(
 	o->present = true;
 	o->switches = *s;
 	publish(p, organisation, o);
+	admit_sweep_begin(p);
 	return 0;
 }
 
@@ -76,6 +77,11 @@ int postern_policy_remove_organisation(struct postern_policy *p, uint16_t organi
 		return -EINVAL;
 	admit_policy_enter(p);
 	if (p->organisations[organisation] != NULL) {
+		const struct admit_organisation *o = p->organisations[organisation];
+
+		for (unsigned i = 0; i < o->n_providers; i++)
+			if (o->providers[i].home != NULL)
+				admit_home_drop(p, o->providers[i].home);
 		publish(p, organisation, NULL);
 		rc = 0;
 	}
@@ -101,10 +107,23 @@ static int set_provider(
 
 	if (at >= POSTERN_PROVIDERS_MAX)
 		return -EINVAL;
+	struct admit_home *home = at < n ? old->providers[at].home : NULL;
 	struct admit_organisation *o = copy(old, at < n ? n : n + 1);
+	struct admit_plan plan;
 
 	if (o == NULL)
 		return -ENOMEM;
+	if (p->groups != NULL && home == NULL)
+		home = admit_home_new(p, ADMIT_HOME_PROVIDER);
+	if (p->groups != NULL &&
+		(home == NULL || admit_provider_plan(&plan, p, home, organisation, v) < 0)) {
+		if (at == n)
+			admit_blob_free(p, home);
+		free(o);
+		return -ENOMEM;
+	}
+	if (home != NULL && at == n)
+		home->provider = v->id;
 	o->providers[at] = (struct admit_provider){
 		.id = v->id,
 		.hash = admit_name_hash(v->proxy_fqdn.text, v->proxy_fqdn.length),
@@ -113,8 +132,14 @@ static int set_provider(
 		.enabled = v->enabled,
 		.shared_address_space = v->shared_address_space,
 		.proxy_fqdn = v->proxy_fqdn,
+		.home = home,
 	};
 	publish(p, organisation, o);
+	if (organisation >= p->organisations_end)
+		p->organisations_end = organisation + 1u;
+	if (home != NULL)
+		admit_plan_commit(&plan);
+	admit_sweep_begin(p);
 	return 0;
 }
 
@@ -147,6 +172,9 @@ static int remove_provider(struct postern_policy *p, uint16_t organisation, uint
 		memcpy(&o->providers[at], &old->providers[at + 1],
 			(o->n_providers - at) * sizeof(o->providers[0]));
 	publish(p, organisation, o);
+	if (old->providers[at].home != NULL)
+		admit_home_drop(p, old->providers[at].home);
+	admit_sweep_begin(p);
 	return 0;
 }
 

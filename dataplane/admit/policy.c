@@ -45,7 +45,7 @@ static unsigned long buckets(uint32_t limit)
 	return n;
 }
 
-static int table_new(struct postern_policy *p)
+static int table_new(struct postern_policy *p, bool index)
 {
 	const unsigned long n = buckets(p->limit);
 
@@ -55,6 +55,11 @@ static int table_new(struct postern_policy *p)
 	p->buckets = cds_lfht_mm_mmap.bucket_at(p->domains, 0);
 	p->bucket_mask = n - 1;
 	base_arena_advise(p->buckets, n * sizeof(*p->buckets));
+	if (!index)
+		return 0;
+	p->groups = _cds_lfht_new(n, n, n, 0, &cds_lfht_mm_mmap, &rcu_flavor, NULL);
+	if (p->groups == NULL)
+		return -ENOMEM;
 	return 0;
 }
 
@@ -69,6 +74,7 @@ int postern_policy_new(const struct postern_policy_limits *limits, struct poster
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_mutex_init(&p->arena_lock, NULL);
 	p->limit = limits->domains;
+	CDS_INIT_LIST_HEAD(&p->homes);
 	if (get_default_call_rcu_data() == NULL)
 		rc = -EAGAIN;
 	else
@@ -76,7 +82,7 @@ int postern_policy_new(const struct postern_policy_limits *limits, struct poster
 	if (rc == 0)
 		rc = admit_arena_new(p, p->limit);
 	if (rc == 0) {
-		rc = table_new(p);
+		rc = table_new(p, limits->index);
 	}
 	if (rc < 0)
 		postern_policy_free(p);
@@ -94,6 +100,7 @@ static void entry_free(struct postern_policy *p, struct admit_entry *e)
 	if (e->n_listings > 1)
 		admit_blob_free(p, e->many);
 	admit_blob_free(p, e->facts);
+	admit_blob_free(p, e->host);
 	if (e->length > ENTRY_TEXT)
 		admit_blob_free(p, e->text.far);
 }
@@ -104,6 +111,8 @@ static void domains_free(struct postern_policy *p)
 	struct cds_lfht_node *node;
 
 	rcu_register_thread();
+	while (!cds_list_empty(&p->homes))
+		admit_home_drop(p, cds_list_first_entry(&p->homes, struct admit_home, all));
 	cds_lfht_first(p->domains, &at);
 	while ((node = cds_lfht_iter_get_node(&at)) != NULL) {
 		cds_lfht_next(p->domains, &at);
@@ -119,11 +128,14 @@ void postern_policy_free(struct postern_policy *p)
 	if (p == NULL)
 		return;
 	rcu_barrier(); // what was left behind before
-	if (p->domains != NULL)
-		domains_free(p);
 	for (unsigned i = 0; i < POSTERN_ORGANISATIONS_MAX; i++)
 		if (p->organisations[i] != NULL)
-			free(p->organisations[i]);
+			(void)postern_policy_remove_organisation(p, (uint16_t)i);
+	if (p->domains != NULL)
+		domains_free(p);
+	rcu_barrier(); // and now
+	if (p->groups != NULL)
+		cds_lfht_destroy(p->groups, NULL);
 	admit_arena_free(p);
 	pthread_mutex_destroy(&p->arena_lock);
 	pthread_mutex_destroy(&p->lock);
@@ -157,6 +169,7 @@ void postern_policy_read(struct postern_policy *p, struct postern_policy_stats *
 	pthread_mutex_lock(&p->arena_lock);
 	out->memory = (uint64_t)p->arena_used * sizeof(struct admit_entry);
 	pthread_mutex_unlock(&p->arena_lock);
-	out->memory += __atomic_load_n(&p->blobs, __ATOMIC_RELAXED) +
-		       buckets(p->limit) * sizeof(struct cds_lfht_node);
+	out->memory +=
+		__atomic_load_n(&p->blobs, __ATOMIC_RELAXED) +
+		(p->groups != NULL ? 2 : 1) * buckets(p->limit) * sizeof(struct cds_lfht_node);
 }

@@ -8,6 +8,7 @@
 #include "base/hash.h"
 
 #include <urcu-qsbr.h>
+#include <urcu/list.h>
 #include <urcu/rculfhash.h>
 
 #include <pthread.h>
@@ -31,12 +32,19 @@
 // Suffixes are told apart by their number of labels, up to this many.
 #define SUFFIX_DEPTHS 64
 
-// Several names, one behind the other: a byte of length and the text, no NUL.
+// What an operator wrote of a partner's servers: prefixes, and behind them several names, one behind the
+// other: a byte of length and the text, no NUL.
 struct admit_names {
 	uint8_t n;      // all
 	bool has_proxy; // the first one is ProxyFqdn, the others are further names
-	uint8_t bytes[];
+	uint16_t n_prefixes;
+	struct postern_prefix prefixes[];
 };
+
+static inline const uint8_t *admit_names_first(const struct admit_names *names)
+{
+	return (const uint8_t *)&names->prefixes[names->n_prefixes];
+}
 
 // One organisation's word on a domain.
 struct admit_listing {
@@ -70,8 +78,20 @@ struct admit_facts {
 	struct admit_target targets[]; // addresses and names lie behind them
 };
 
+static inline const struct postern_addr *admit_target_addresses(
+	const struct admit_facts *f, const struct admit_target *t)
+{
+	return (const struct postern_addr *)(const void *)((const char *)f + t->addresses);
+}
+
+// The addresses of a server, by its name.
+struct admit_host {
+	unsigned n;
+	struct postern_addr addresses[];
+};
+
 // Longest name that lies in the entry itself; a longer one has memory of its own.
-#define ENTRY_TEXT 74
+#define ENTRY_TEXT 58
 
 // A domain, whoever knows it. A look-up compares the first cache line alone for names of up to 42
 // characters; what a decision needs lies in the second.
@@ -86,6 +106,8 @@ struct admit_entry {
 		const char *far;
 	} __attribute__((packed)) text;
 	const struct admit_facts *facts; // NULL: never asked
+	const struct admit_host *host;   // NULL: nobody asked for its addresses
+	struct admit_home *home;         // NULL: without an index
 	union {
 		struct admit_listing one;         // n_listings is 1
 		const struct admit_listing *many; // sorted by organisation
@@ -108,6 +130,7 @@ struct admit_provider {
 	bool enabled;
 	bool shared_address_space;
 	struct postern_domain proxy_fqdn;
+	struct admit_home *home; // NULL: without an index
 };
 
 struct admit_organisation {
@@ -123,6 +146,9 @@ struct postern_policy {
 	struct cds_lfht_node *buckets; // its own, one array; for reading ahead
 	uint64_t bucket_mask;
 	struct base_secret secret;
+	struct cds_lfht *groups; // the index; NULL: there is none
+	// Bit n: there are prefixes of that length, IPv4 and IPv6 (control: rw, worker: ro).
+	uint64_t lengths[2][3];
 	// Bit n: some entry of n labels (the last one: or more) counts for what is below it.
 	uint64_t suffixes; // control: rw, worker: ro
 	struct admit_organisation *organisations[POSTERN_ORGANISATIONS_MAX];
@@ -132,6 +158,11 @@ struct postern_policy {
 	uint32_t n_domains;
 	uint32_t limit;
 	uint32_t n_suffixes[SUFFIX_DEPTHS];
+	uint32_t n_lengths[2][129];
+	unsigned organisations_end;     // above every id that has been seen
+	struct cds_list_head homes;     // of all domains
+	struct cds_list_head *sweep_at; // among them; NULL: nothing to look at again
+	bool sweep_again;
 	uint64_t blobs; // bytes outside of the arena; also changed by liburcu's thread
 
 	// of entries: control and liburcu's thread
@@ -151,6 +182,73 @@ struct admit_known {
 	bool own;
 };
 
+// ---- the index: from names and addresses to partners
+
+enum admit_key_kind {
+	ADMIT_NAME,
+	ADMIT_V4,
+	ADMIT_V6,
+};
+
+struct admit_key {
+	uint16_t organisation;
+	uint8_t kind;
+	uint8_t length;           // of the name in bytes, of the prefix in bits of its family
+	const char *text;         // of a name
+	struct postern_addr addr; // of a prefix, other bits 0
+};
+
+enum admit_home_kind {
+	ADMIT_HOME_DOMAIN,
+	ADMIT_HOME_PROVIDER,
+	ADMIT_HOME_HOST, // a name that has addresses
+};
+
+// Whoever has names and addresses; it stays while its entry is replaced.
+struct admit_home {
+	struct rcu_head rcu;
+	struct postern_policy *policy;
+	const struct admit_entry *entry; // of a domain (control: rw, worker: ro)
+	const struct admit_group *name;  // of a host
+	uint64_t provider;               // id
+	uint8_t kind;                    // enum admit_home_kind
+	// control's own
+	struct cds_list_head members;
+	struct cds_list_head all; // domains, in policy->homes
+};
+
+// All that have one name, or one prefix, in one organisation.
+struct admit_group {
+	struct cds_lfht_node node;
+	const struct admit_home *first; // whom to ask (control: rw, worker: ro)
+	uint16_t organisation;
+	uint8_t kind;
+	uint8_t length;
+	// control's own
+	bool good; // who is asked first was admitted when last looked at; else nobody was
+	bool kept;
+	struct admit_home *host; // of a name whose addresses are known
+	struct cds_list_head members;
+	struct postern_policy *policy;
+	struct rcu_head rcu;
+	char key[]; // the name, or the address
+};
+
+struct admit_member {
+	struct cds_list_head in_group;
+	struct cds_list_head in_home;
+	struct admit_group *group;
+	struct admit_home *home;
+	bool again; // the same home is in that group by another member
+};
+
+// New members of a home, made while the old ones are still there.
+struct admit_plan {
+	struct postern_policy *policy;
+	struct admit_home *home;
+	struct cds_list_head members;
+};
+
 static inline uint32_t admit_name_hash(const char *text, size_t length)
 {
 	return (uint32_t)base_hash_agreed(text, length);
@@ -165,6 +263,13 @@ static inline bool admit_name_equal(const char *a, size_t a_length, const char *
 void admit_judge(
 	const struct admit_known *k, const struct postern_question *q, struct postern_answer *a);
 
+// The same where there is no D: a provider by its id, the default route, nobody (rows 0 and 1 apart).
+void admit_judge_provider(const struct admit_organisation *o, uint64_t provider,
+	const struct postern_question *q, struct postern_answer *a);
+void admit_judge_route(const struct admit_organisation *o, const struct postern_question *q,
+	struct postern_answer *a);
+void admit_judge_nobody(const struct admit_organisation *o, struct postern_answer *a);
+
 // table.c. Within a read-side; what is found holds until its end. Whoever changes holds the lock.
 struct admit_entry *admit_table_find(
 	const struct postern_policy *p, const char *text, size_t length);
@@ -175,8 +280,13 @@ void admit_table_find_burst(const struct postern_policy *p, const struct postern
 void admit_table_add(struct postern_policy *p, struct admit_entry *e);
 void admit_table_replace(struct postern_policy *p, struct admit_entry *old, struct admit_entry *e);
 void admit_table_remove(struct postern_policy *p, struct admit_entry *e);
-void admit_table_gather(const struct postern_policy *p, uint16_t organisation,
-	const struct postern_domain *domain, struct admit_known *k);
+
+// What is known of a domain whose entry has been found (NULL: it has none).
+void admit_table_gather_entry(const struct postern_policy *p, uint16_t organisation,
+	const struct admit_entry *e, const struct postern_domain *domain, struct admit_known *k);
+// NULL: there is none, or its switches have not been given.
+const struct admit_organisation *admit_organisation_of(
+	const struct postern_policy *p, uint16_t organisation);
 
 // Labels of a name, at most SUFFIX_DEPTHS.
 unsigned admit_table_depth(const char *text, size_t length);
@@ -224,3 +334,40 @@ const struct admit_facts *admit_facts_new(struct postern_policy *p, const struct
 // Changes begin and end with these: the lock, and a place among the readers.
 void admit_policy_enter(struct postern_policy *p);
 void admit_policy_leave(struct postern_policy *p);
+
+// ask.c: questions by an address, and such without D. Within a read-side.
+void admit_judge_known(const struct postern_policy *p, const struct admit_known *k,
+	const struct postern_question *q, struct postern_answer *a);
+void admit_ask(
+	const struct postern_policy *p, const struct postern_question *q, struct postern_answer *a);
+// Whether a group's name or address gets this one of it admitted.
+bool admit_home_is_admitted(
+	const struct postern_policy *p, const struct admit_group *g, const struct admit_home *home);
+
+// index.c. Finding within a read-side; all else under the lock.
+void admit_key_of_name(struct admit_key *k, uint16_t organisation, const char *text, size_t length);
+void admit_key_of_prefix(
+	struct admit_key *k, uint16_t organisation, const struct postern_addr *a, unsigned length);
+struct admit_group *admit_index_find(const struct postern_policy *p, const struct admit_key *k);
+
+struct admit_home *admit_home_new(struct postern_policy *p, enum admit_home_kind kind);
+void admit_home_drop(
+	struct postern_policy *p, struct admit_home *home); // freed after a grace period
+
+// A plan makes members (-ENOMEM: undo it), then takes the place of those that the home has; that cannot
+// fail.
+void admit_plan_begin(struct admit_plan *plan, struct postern_policy *p, struct admit_home *home);
+int admit_plan_want(struct admit_plan *plan, const struct admit_key *k);
+void admit_plan_undo(struct admit_plan *plan);
+void admit_plan_commit(struct admit_plan *plan);
+
+// derive.c: plans. 0 or -ENOMEM, and then nothing is planned.
+int admit_domain_plan(struct admit_plan *plan, struct postern_policy *p, struct admit_home *home,
+	const struct admit_entry *e);
+int admit_provider_plan(struct admit_plan *plan, struct postern_policy *p, struct admit_home *home,
+	uint16_t organisation, const struct postern_provider *v);
+// Addresses of a name's host as they are now (NULL: none).
+int admit_host_derive(
+	struct postern_policy *p, struct admit_group *name, const struct admit_host *host);
+// All domains are to be looked at again by postern_policy_work().
+void admit_sweep_begin(struct postern_policy *p);

@@ -151,18 +151,22 @@ static void take_suffixes(const struct postern_policy *p, uint16_t organisation,
 	}
 }
 
-void admit_table_gather(const struct postern_policy *p, uint16_t organisation,
-	const struct postern_domain *domain, struct admit_known *k)
+const struct admit_organisation *admit_organisation_of(
+	const struct postern_policy *p, uint16_t organisation)
 {
-	const struct admit_entry *e;
+	const struct admit_organisation *o;
 
-	memset(k, 0, sizeof(*k));
 	if (organisation >= POSTERN_ORGANISATIONS_MAX)
-		return;
-	k->organisation = __atomic_load_n(&p->organisations[organisation], __ATOMIC_ACQUIRE);
-	if (k->organisation != NULL && !k->organisation->present)
-		k->organisation = NULL;
-	e = admit_table_find(p, domain->text, domain->length);
+		return NULL;
+	o = __atomic_load_n(&p->organisations[organisation], __ATOMIC_ACQUIRE);
+	return o != NULL && o->present ? o : NULL;
+}
+
+void admit_table_gather_entry(const struct postern_policy *p, uint16_t organisation,
+	const struct admit_entry *e, const struct postern_domain *domain, struct admit_known *k)
+{
+	memset(k, 0, sizeof(*k));
+	k->organisation = admit_organisation_of(p, organisation);
 	if (e != NULL) {
 		k->own = e->owner == organisation;
 		k->facts = e->facts;
@@ -174,8 +178,13 @@ void admit_table_gather(const struct postern_policy *p, uint16_t organisation,
 void admit_decide(
 	const struct postern_policy *p, const struct postern_question *q, struct postern_answer *a)
 {
-	struct admit_known known;
+	struct admit_known k;
 
-	admit_table_gather(p, q->organisation, q->domain, &known);
-	admit_judge(&known, q, a);
+	if (q->domain == NULL) {
+		admit_ask(p, q, a);
+		return;
+	}
+	admit_table_gather_entry(p, q->organisation,
+		admit_table_find(p, q->domain->text, q->domain->length), q->domain, &k);
+	admit_judge_known(p, &k, q, a);
 }

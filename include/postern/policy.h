@@ -128,6 +128,9 @@ struct postern_provider {
 
 struct postern_policy_limits {
 	uint32_t domains; // names in all, those that only DNS facts are known of included
+	// Partners are also found by names and by addresses alone: questions without D, which forward,
+	// relay and stream ask. Some 300 bytes a partner and server more.
+	bool index;
 };
 
 // The tables, empty. Starts liburcu's thread, so before system calls are filtered. Called once;
@@ -203,6 +206,17 @@ struct postern_facts {
 int postern_policy_set_facts(struct postern_policy *p, const struct postern_domain *domain,
 	const struct postern_facts *f);
 
+// The addresses of a server that entries name (ProxyFqdn, default route); n 0: forget them. -ENOMEM: they may
+// be known in part; say it again.
+int postern_policy_set_host(struct postern_policy *p, const struct postern_domain *host,
+	const struct postern_addr *addresses, unsigned n);
+
+// With an index, a change of switches, of providers or of entries that count for what is below them may
+// change who is to be asked at an address or a name that several share. Looks again at up to `budget`
+// domains, about 2 us each; 1 while there is more to do. Until it is done a question without D may
+// be refused too much, never too little. To be called from the loop.
+int postern_policy_work(struct postern_policy *p, unsigned budget);
+
 // ---- The decision
 
 // Rows of the table, as dataplane/admit/README.md numbers them.
@@ -237,6 +251,9 @@ enum postern_outcome {
 		"one of our own domains from outside, and no provider shares the address space")   \
 	X(NAME_MISMATCH, "name-mismatch",                                                          \
 		"the certificate proves none of the names that the partner's server has")          \
+	X(ADDRESS_MISMATCH, "address-mismatch",                                                    \
+		"the address is none that the partner's server has")                               \
+	X(NO_PARTNER, "no-partner", "no partner is known by that name or address")                 \
 	X(HOSTED_UNLISTED, "hosted-unlisted",                                                      \
 		"a hosting provider's domain that is not allowed, and discovery is off")           \
 	X(SRV_UNKNOWN, "srv-unknown", "the domain's SRV record has not been asked for yet")        \
@@ -284,6 +301,7 @@ enum postern_direction {
 // What is known of P, the names that the peer's certificate proves.
 enum postern_proof {
 	POSTERN_PROOF_NAMES,   // they are given; none at all proves nothing
+	POSTERN_PROOF_ADDRESS, // there is only the address: it proves the names whose address it is
 	POSTERN_PROOF_ASSUMED, // nobody has connected yet: what would a peer get that proves them?
 };
 
@@ -303,11 +321,13 @@ struct postern_name {
 struct postern_question {
 	uint16_t organisation;
 	enum postern_direction direction;
-	// D, who speaks: inbound the host of the From URI, outbound of the Request-URI.
+	// D, who speaks: inbound the host of the From URI, outbound of the Request-URI. NULL: nobody has
+	// spoken yet, and any partner will do whom the proof shows; discovered ones are not among them.
 	const struct postern_domain *domain;
 	enum postern_proof proof;
 	const struct postern_name *names; // P
 	unsigned n_names;
+	struct postern_addr address;
 	enum postern_partner_type type; // of the connection so far
 	enum postern_mark mark;         // inbound
 };
