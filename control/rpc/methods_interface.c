@@ -68,14 +68,15 @@ static json_t *details(const struct rpc_context *context, const struct config *c
 	// An unknown port shows zeros here; its row says that it is unknown.
 	(void)postern_port_read(context->dp, (uint16_t)index, &info);
 	info.driver[sizeof(info.driver) - 1] = '\0';
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:o}", "device",
-		rpc_text(i->device), "driver", rpc_text(info.driver), "speed-mbps",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:o, s:s, s:o}",
+		"device", rpc_text(i->device), "driver", rpc_text(info.driver), "speed-mbps",
 		info.speed_mbps ? rpc_uint(info.speed_mbps) : json_null(), "rx-queues",
 		rpc_uint(info.rx_queues), "tx-queues", rpc_uint(info.tx_queues), "gateways",
 		addresses(i->gateways.items, i->gateways.count), "translate-from",
 		addresses(i->translate_from.items, i->translate_from.count), "routes", routes(i),
 		"rx-checksum", info.rx_checksum, "tx-checksum", info.tx_checksum, "rx-bytes",
-		rpc_uint(info.rx_bytes), "tx-bytes", rpc_uint(info.tx_bytes));
+		rpc_uint(info.rx_bytes), "tx-bytes", rpc_uint(info.tx_bytes), "rss",
+		postern_rss_text(info.rss), "rx-handed-over", rpc_uint(info.rx_handed_over));
 }
 
 static void interface_list(struct rpc_call *call, const json_t *params, void *user)

@@ -35,8 +35,24 @@ static int find_port(const char *device, uint16_t *id)
 	return rte_eth_dev_get_port_by_name(name, id) == 0 ? 0 : -ENODEV;
 }
 
-static int configure(struct port *p, const struct postern_interface *interface, uint16_t workers,
-	struct rte_mempool *pool)
+unsigned port_home_bits(const struct postern_interface *interfaces, unsigned n)
+{
+	unsigned bits = BASE_HOME_BITS_MAX;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct rte_eth_dev_info info;
+		uint16_t id;
+
+		// What is not there is complained about when it is opened.
+		if (find_port(interfaces[i].device, &id) == 0 &&
+			rte_eth_dev_info_get(id, &info) == 0)
+			bits = RTE_MIN(bits, port_rss_bits(&info));
+	}
+	return bits;
+}
+
+static int configure(struct port *p, const struct postern_interface *interface,
+	const struct base_home *home, struct rte_mempool *pool)
 {
 	struct rte_eth_dev_info info;
 	struct rte_eth_conf conf = {0};
@@ -60,19 +76,12 @@ static int configure(struct port *p, const struct postern_interface *interface, 
 			return rc;
 		conf.rxmode.mtu = p->mtu;
 	}
-	p->rx_queues = (uint16_t)RTE_MIN(workers, info.max_rx_queues);
-	p->tx_queues = (uint16_t)RTE_MIN(workers, info.max_tx_queues);
+	p->rx_queues = (uint16_t)RTE_MIN(home->workers, info.max_rx_queues);
+	p->tx_queues = (uint16_t)RTE_MIN(home->workers, info.max_tx_queues);
 	// An af_packet device gets packets on all of its sockets, whether somebody looks or not.
 	if (strcmp(info.driver_name, "net_af_packet") == 0)
 		p->rx_queues = info.max_rx_queues;
-	// Several queues are filled by the port's own hash where it has one; whose a packet is is
-	// decided by the worker that receives it.
-	if (p->rx_queues > 1 && info.flow_type_rss_offloads != 0) {
-		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-		conf.rx_adv_conf.rss_conf.rss_hf =
-			info.flow_type_rss_offloads &
-			(RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
-	}
+	port_rss_wish(p, &info, home, &conf);
 	rc = rte_eth_dev_configure(p->id, p->rx_queues, p->tx_queues, &conf);
 	if (rc < 0)
 		return rc;
@@ -105,8 +114,9 @@ static int receive_multicast(const struct port *p)
 	return rte_eth_promiscuous_enable(p->id);
 }
 
-int port_open(struct port *p, const struct postern_interface *interface, uint16_t workers,
-	struct rte_mempool *pool, char *why, size_t size)
+int port_open(struct port *p, const struct postern_interface *interface,
+	const struct base_home *home, enum base_home_side side, struct rte_mempool *pool, char *why,
+	size_t size)
 {
 	struct rte_eth_link link;
 	int rc;
@@ -121,7 +131,8 @@ int port_open(struct port *p, const struct postern_interface *interface, uint16_
 			interface->name, interface->device);
 		return rc;
 	}
-	rc = configure(p, interface, workers, pool);
+	p->side = side;
+	rc = configure(p, interface, home, pool);
 	if (rc < 0) {
 		snprintf(why, size, "interface %s: the port refused its configuration (MTU %s): %s",
 			interface->name, interface->mtu != 0 ? "as in the file" : "its own",
@@ -135,6 +146,7 @@ int port_open(struct port *p, const struct postern_interface *interface, uint16_
 		return rc;
 	}
 	p->started = true;
+	port_rss_check(p, home);
 	rc = receive_multicast(p);
 	if (rc < 0)
 		LOG(WARNING,
@@ -150,10 +162,11 @@ int port_open(struct port *p, const struct postern_interface *interface, uint16_
 	LOG(NOTICE,
 		"interface %s: %s, " RTE_ETHER_ADDR_PRT_FMT
 		", MTU %u, %u queue%s, checksums received "
-		"by %s, sent by %s",
+		"by %s, sent by %s; RSS: %s",
 		interface->name, interface->device, RTE_ETHER_ADDR_BYTES(&p->mac), p->mtu,
 		p->rx_queues, p->rx_queues == 1 ? "" : "s",
-		p->rx_checksum ? "the port" : "software", p->tx_checksum ? "the port" : "software");
+		p->rx_checksum ? "the port" : "software", p->tx_checksum ? "the port" : "software",
+		postern_rss_text(p->rss));
 	return 0;
 }
 
@@ -195,6 +208,7 @@ void port_info_read(const struct port *p, struct postern_port_info *out)
 	out->rx_queues = p->rx_queues;
 	out->tx_queues = p->tx_queues;
 	out->rx_checksum = p->rx_checksum;
+	out->rss = p->rss;
 	out->tx_checksum = p->tx_checksum;
 }
 

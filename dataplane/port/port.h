@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/count.h"
+#include "base/home.h"
 
 #include "postern/dataplane.h"
 
@@ -26,10 +27,14 @@ struct port {
 	uint16_t id; // DPDK's
 	uint16_t mtu;
 	struct rte_ether_addr mac;
-	uint16_t rx_queues; // worker w of n has w, w + n, ...
-	uint16_t tx_queues; // at most one a worker
-	bool rx_checksum;   // the port verifies IPv4 and TCP checksums
-	bool tx_checksum;   // the port writes IPv4 and TCP checksums
+	uint16_t rx_queues;       // worker w of n has w, w + n, ...
+	uint16_t tx_queues;       // at most one a worker
+	bool rx_checksum;         // the port verifies IPv4 and TCP checksums
+	bool tx_checksum;         // the port writes IPv4 and TCP checksums
+	enum base_home_side side; // which end of a packet RSS is to hash
+	enum postern_rss rss;     // as it was at the start
+	uint64_t rss_kinds;       // RTE_ETH_RSS_* that come to the right queue; 0: hand-over alone
+	uint8_t rss_key[BASE_HOME_KEY];
 	bool configured;
 	bool started;
 };
@@ -52,11 +57,24 @@ struct port_tx {
 int port_eal_start(const struct postern_start *start, const struct postern_interface *interfaces,
 	unsigned n_interfaces, bool *huge, char *why, size_t size);
 
+// The bits of a hash of homes that every port's table of RSS has room for.
+unsigned port_home_bits(const struct postern_interface *interfaces, unsigned n);
+
 // Finds the port of a device, configures one receive and one transmit queue a worker, or as many as
 // it has, and starts it.
 // Errors as above.
-int port_open(struct port *p, const struct postern_interface *interface, uint16_t workers,
-	struct rte_mempool *pool, char *why, size_t size);
+int port_open(struct port *p, const struct postern_interface *interface,
+	const struct base_home *home, enum base_home_side side, struct rte_mempool *pool, char *why,
+	size_t size);
+
+// rss.c: the kinds of packets that a key suits, RTE_ETH_RSS_*. Fragments have no ports.
+uint64_t port_rss_kinds(enum base_home_side side);
+// What a port's table has room for; asking for it before the port is configured; telling it
+// the queues, and asking back, when it is started.
+unsigned port_rss_bits(const struct rte_eth_dev_info *info);
+void port_rss_wish(struct port *p, const struct rte_eth_dev_info *info,
+	const struct base_home *home, struct rte_eth_conf *conf);
+void port_rss_check(struct port *p, const struct base_home *home);
 void port_close(struct port *p);
 
 void port_info_read(const struct port *p, struct postern_port_info *out);

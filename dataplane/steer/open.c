@@ -91,15 +91,16 @@ uint16_t steer_pick_member(const struct steer *s, const struct steer_listen *l, 
 	return left;
 }
 
-// A port whose remainder by the number of workers is this worker, so that the member's packets find
-// their owner by it.
-static uint16_t port_of(const struct steer *s, uint32_t random)
+// A port with which the address is at home here, so that the member's packets find their owner.
+static uint16_t port_of(const struct steer *s, uint16_t nat, uint32_t random)
 {
-	const uint32_t first = (FIRST_PORT + s->workers - 1) / s->workers;
-	const uint32_t end = 65536u / s->workers;
+	const uint16_t any = (uint16_t)(FIRST_PORT + base_hash_reduce(random, 65536 - FIRST_PORT));
 
-	return (uint16_t)((first + base_hash_reduce(random, end - first)) * s->workers + s->worker);
+	// It changes bits below FIRST_PORT only.
+	return base_home_port(s->home, &s->nats[nat], any, s->worker);
 }
+
+_Static_assert(FIRST_PORT % (1 << BASE_HOME_BITS_MAX) == 0, "for the lowest bits may be changed");
 
 // A session cannot be entered: counts and records why.
 static void refuse_flow(struct steer *s, const struct steer_flow *f, enum postern_counter reason)
@@ -121,7 +122,7 @@ static int draw_port(struct steer *s, struct steer_flow *f, uint64_t *hash)
 		struct ip_tuple t;
 
 		f->nat = (uint16_t)(range->first + base_hash_reduce((uint32_t)r, range->count));
-		f->own_port = rte_cpu_to_be_16(port_of(s, (uint32_t)(r >> 32)));
+		f->own_port = rte_cpu_to_be_16(port_of(s, f->nat, (uint32_t)(r >> 32)));
 		steer_flow_tuple(s, f, FROM_MEMBER, &t);
 		*hash = steer_tuple_hash(s, &t);
 		const uint32_t taken = steer_table_find(s, *hash, &t);

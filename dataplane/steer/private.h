@@ -193,7 +193,7 @@ struct steer {
 	bool sweeping;
 	bool event_mark;
 	uint8_t worker;
-	uint8_t workers;
+	const struct base_home *home;
 	struct rte_ring *events;
 	struct base_recorder *recorder;
 	struct rte_ring *closes;

@@ -62,7 +62,7 @@ struct steer *steer_new(const struct steer_setup *setup)
 	s->capacity = setup->sessions;
 	s->secret = setup->secret;
 	s->worker = setup->worker;
-	s->workers = setup->workers;
+	s->home = setup->home;
 	s->events = setup->events;
 	s->recorder = setup->recorder;
 	s->closes = setup->closes;

@@ -48,7 +48,7 @@ struct steer_setup {
 	struct ip_layer *ip;            // has adopted its configuration
 	uint32_t sessions;              // capacity
 	uint8_t worker;                 // index
-	uint8_t workers;                // how many; ports are drawn so that they name this one
+	const struct base_home *home;   // ports are drawn so that answers are at home here
 	struct rte_ring *events;        // of struct postern_event; this worker is the only producer
 	struct base_recorder *recorder; // this worker's
 	struct rte_ring *closes;        // of struct steer_close; this worker is the only consumer

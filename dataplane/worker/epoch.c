@@ -101,6 +101,7 @@ void postern_dataplane_reclaim(struct postern_dataplane *dp)
 	const uint64_t adopted = postern_dataplane_adopted(dp);
 	struct worker_epoch *keep = dp->epoch;
 
+	worker_rss_watch(dp);
 	while (keep != NULL && keep->snapshot->epoch > adopted)
 		keep = keep->next;
 	if (keep == NULL)

@@ -176,17 +176,6 @@ uint32_t postern_sessions_in_use(const struct postern_dataplane *dp)
 	return sum;
 }
 
-int postern_port_read(
-	const struct postern_dataplane *dp, uint16_t interface, struct postern_port_info *out)
-{
-	if (interface >= dp->n_ports)
-		return -ENOENT;
-	port_info_read(&dp->ports[interface], out);
-	for (unsigned i = 0; i < dp->n_workers; i++)
-		out->tx_dropped += base_get(&dp->workers[i]->tx[interface].dropped);
-	return 0;
-}
-
 const char *postern_neighbour_state_name(enum postern_neighbour_state s)
 {
 	static const char *const names[POSTERN_NEIGHBOUR_STATES] = {

@@ -43,14 +43,19 @@ static unsigned sort_out(struct worker *w, struct ip_packet *pkts, unsigned n)
 		const bool fragment = pkts[i].tuple.proto == IP_PROTO_FRAGMENT;
 		// What has been handed over is this one's, unless it has only been put together here.
 		const bool settled = pkts[i].handed && !pkts[i].reassembled;
-		const unsigned owner = settled ? w->index : worker_owner(w, &pkts[i]);
+		bool by_port = false;
+		const unsigned owner = settled ? w->index : worker_owner(w, &pkts[i], &by_port);
 
-		if (owner != w->index)
+		if (owner != w->index) {
+			base_add(&w->handed_in[pkts[i].interface], 1);
+			if (by_port)
+				base_add(&w->misled[pkts[i].interface], 1);
 			worker_hand_over(w, owner, pkts[i].m, pkts[i].interface, false);
-		else if (fragment)
+		} else if (fragment) {
 			worker_handed_burst(w, pkts[i].interface, &pkts[i].m, 1);
-		else
+		} else {
 			pkts[kept++] = pkts[i];
+		}
 	}
 	return kept;
 }

@@ -81,7 +81,7 @@ static int parts_new(struct worker *w, uint32_t sessions)
 		.ip = &w->ip,
 		.sessions = sessions,
 		.worker = w->index,
-		.workers = (uint8_t)dp->n_workers,
+		.home = &dp->home,
 		.events = w->events,
 		.recorder = w->recorder,
 		.closes = w->closes,
@@ -170,13 +170,25 @@ static int pool_new(
 	return -ENOMEM;
 }
 
+// Where services listen clients send, elsewhere members answer. On an interface where both happen the
+// latter are handed over.
+static enum base_home_side hashed_side(const struct postern_snapshot *s, uint16_t interface)
+{
+	for (uint16_t i = 0; i < s->n_listens; i++)
+		if (s->listens[i].interface == interface)
+			return BASE_HOME_SOURCE;
+	return BASE_HOME_DESTINATION;
+}
+
 static int ports_open(
 	struct postern_dataplane *dp, const struct postern_snapshot *s, char *why, size_t size)
 {
+	base_home_init(&dp->home, &dp->secret, dp->n_workers,
+		port_home_bits(s->interfaces, s->n_interfaces));
 	for (uint16_t i = 0; i < s->n_interfaces; i++) {
 		dp->n_ports = (uint16_t)(i + 1); // also one that fails half-way is closed
-		const int rc = port_open(&dp->ports[i], &s->interfaces[i], (uint16_t)dp->n_workers,
-			dp->pool, why, size);
+		const int rc = port_open(&dp->ports[i], &s->interfaces[i], &dp->home,
+			hashed_side(s, i), dp->pool, why, size);
 
 		if (rc < 0)
 			return rc;

@@ -55,10 +55,12 @@ struct worker {
 	struct port_tx tx[MAX_INTERFACES]; // worker: rw
 	uint64_t adopted;                  // epoch; worker: rw, control: ro
 	struct postern_dataplane *dp;
-	uint64_t lap;                   // TSC up to which time has been told apart; worker: rw
-	uint64_t cycles[WORKER_STAGES]; // of this turn; worker: rw
-	uint64_t idle_since_us;         // worker: rw
-	unsigned idle_turns;            // worker: rw
+	uint64_t lap;                       // TSC up to which time has been told apart; worker: rw
+	uint64_t cycles[WORKER_STAGES];     // of this turn; worker: rw
+	uint64_t idle_since_us;             // worker: rw
+	unsigned idle_turns;                // worker: rw
+	uint64_t handed_in[MAX_INTERFACES]; // received there, another's; worker: rw, control: ro
+	uint64_t misled[MAX_INTERFACES];    // of these: against the port's RSS; likewise
 	uint8_t index;
 	// By the worker that they come from; this one is the only consumer. NULL with one worker.
 	struct rte_ring *handed[MAX_WORKERS]; // of struct worker_handed
@@ -75,11 +77,13 @@ struct postern_dataplane {
 	struct rte_mempool *pool;
 	struct base_clock clock;
 	struct base_secret secret;
-	struct worker_epoch *epoch; // control: rw, worker: ro
-	uint32_t health[65536];     // words by member id; control: rw, worker: ro
-	uint64_t health_changes;    // control: rw, worker: ro
-	int events_fd;              // eventfd
-	bool stop;                  // control: rw, worker: ro
+	struct base_home home;
+	struct worker_epoch *epoch;    // control: rw, worker: ro
+	uint32_t health[65536];        // words by member id; control: rw, worker: ro
+	uint64_t health_changes;       // control: rw, worker: ro
+	int events_fd;                 // eventfd
+	bool rss_told[MAX_INTERFACES]; // control: rw
+	bool stop;                     // control: rw, worker: ro
 	bool busy_poll;
 	bool huge;
 	unsigned n_workers;
@@ -102,8 +106,11 @@ int worker_new(struct postern_dataplane *dp, uint8_t index, uint32_t sessions);
 void worker_free(struct worker *w);
 
 // owner.c: with several workers, the one whose a packet is: by the client's address and port, or by
-// the port of ours that was drawn for it.
-unsigned worker_owner(const struct worker *w, const struct ip_packet *p);
+// the address and port of ours that were drawn for it. *by_port: a port whose RSS keeps its word has
+// brought it there.
+unsigned worker_owner(const struct worker *w, const struct ip_packet *p, bool *by_port);
+// rss.c: logs once of each port that its RSS does not keep its word. Control thread.
+void worker_rss_watch(struct postern_dataplane *dp);
 
 // hand.c
 // The rings between workers, once all of them are there. -ENOMEM.

@@ -54,7 +54,7 @@ int64_t postern_dataplane_publish(struct postern_dataplane *dp, struct postern_s
 // The lowest epoch that every worker has adopted.
 uint64_t postern_dataplane_adopted(const struct postern_dataplane *dp);
 
-// Frees snapshots that no worker can still see; called now and then from the control loop.
+// Frees snapshots that no worker can still see, and logs what workers have found out; called now and then from the control loop.
 void postern_dataplane_reclaim(struct postern_dataplane *dp);
 
 // Member health, one word a member (control: rw, worker: ro).
@@ -209,6 +209,20 @@ int postern_neighbour_next(const struct postern_dataplane *dp, uint64_t *cursor,
 int postern_neighbour_flush(
 	struct postern_dataplane *dp, uint16_t interface, const struct postern_addr *addr);
 
+// How packets come to the worker that owns them.
+enum postern_rss {
+	POSTERN_RSS_UNUSED,   // there is one worker
+	POSTERN_RSS_VERIFIED, // the port's RSS brings them, has been asked, and keeps its word
+	// Whoever receives a packet hands it over:
+	POSTERN_RSS_NONE,    // the driver offers no RSS
+	POSTERN_RSS_QUEUES,  // there are fewer queues than workers
+	POSTERN_RSS_REFUSED, // the port does not take key and table, or reads back others
+	POSTERN_RSS_BROKEN,  // packets come to other queues than the port was told
+};
+
+// "verified", "handed over: ..."
+const char *postern_rss_text(enum postern_rss rss);
+
 struct postern_port_info {
 	char driver[32];
 	uint8_t mac[6];
@@ -218,6 +232,8 @@ struct postern_port_info {
 	bool up;
 	bool rx_checksum; // the port verifies checksums
 	bool tx_checksum; // the port writes checksums
+	enum postern_rss rss;
+	uint64_t rx_handed_over; // packets that another worker has received than owns them
 	uint64_t rx_packets, rx_bytes, rx_missed, rx_errors;
 	uint64_t rx_no_buffer; // packets lost for want of a buffer
 	uint64_t tx_packets, tx_bytes, tx_errors;

@@ -42,4 +42,9 @@ def test_sessions_over_all_workers(start, call, dial, streams, workers, queues):
     counters = p.counters()
     assert (counters["handed-over"] > 0) == (workers > 1)
     assert counters["drop-hand-over"] == 0
+    shown = [p.call("interface.show", interface=i) for i in ("outside", "inside")]
+    reason = "not needed: one worker" if workers == 1 else "handed over: the driver offers no RSS"
+    assert [i["rss"] for i in shown] == [reason] * 2
+    assert sum(i["rx-handed-over"] for i in shown) <= counters["handed-over"]
+    assert all((i["rx-handed-over"] > 0) == (workers > 1) for i in shown)
     assert p.stop() == 0

@@ -8,6 +8,7 @@
 #include <rte_eal.h>
 #include <rte_ethdev.h>
 #include <rte_ring_elem.h>
+#include <rte_thash.h>
 
 #include <sched.h>
 #include <stdio.h>
@@ -212,7 +213,14 @@ static void ports_new(struct rig *r, const struct rig_options *o)
 			.tx_checksum = o->tx_checksum,
 			.rx_queues = 1,
 			.tx_queues = 1,
+			.side = i == RIG_OUTSIDE ? BASE_HOME_SOURCE : BASE_HOME_DESTINATION,
 			.started = true};
+		if (o->rss) {
+			r->dp->ports[i].rss = POSTERN_RSS_VERIFIED;
+			r->dp->ports[i].rss_kinds = port_rss_kinds(r->dp->ports[i].side);
+			memcpy(r->dp->ports[i].rss_key, r->dp->home.key[r->dp->ports[i].side],
+				BASE_HOME_KEY);
+		}
 		// A transmit queue that overflows is flushed in the middle of a burst.
 		queues[i][0] = (void *)(uintptr_t)(i + 1u);
 		rte_eth_fp_ops[i].tx_pkt_burst = catch_flushed;
@@ -296,6 +304,7 @@ struct rig *rig_new(const struct rig_options *options)
 		memset(&r->dp->secret, options->secret, sizeof(r->dp->secret));
 	else
 		RIG_CHECK(base_secret_draw(&r->dp->secret) == 0);
+	base_home_init(&r->dp->home, &r->dp->secret, r->dp->n_workers, RIG_HOME_BITS);
 	ports_new(r, options);
 
 	// The clock that readers use stands at the rig's time: one microsecond in 2^20 ticks.
@@ -353,6 +362,29 @@ void rig_advance_slowly(struct rig *r, uint64_t us, uint64_t step_us)
 		rig_advance(r, RTE_MIN(step_us, us - gone));
 }
 
+// Where a port with RSS puts a packet, in DPDK's own arithmetic; otherwise anywhere.
+static unsigned queue_of(const struct rig *r, uint16_t interface, const uint8_t *frame)
+{
+	const struct port *port = &r->dp->ports[interface];
+	const bool v6 = frame[12] == 0x86;
+	const uint8_t proto = frame[v6 ? 20 : 23];
+
+	if (port->rss != POSTERN_RSS_VERIFIED || (proto != 6 && proto != 17))
+		return (unsigned)rand() % r->dp->n_workers;
+	if (v6 && port->side == BASE_HOME_DESTINATION)
+		return 0;
+	// Source and destination, then the ports, as they follow one another in the packet.
+	uint32_t words[9];
+	const unsigned n = v6 ? 9 : 3;
+
+	memcpy(words, frame + (v6 ? 22 : 26), n * 4);
+	for (unsigned i = 0; i < n; i++)
+		words[i] = rte_be_to_cpu_32(words[i]);
+	const uint32_t hash = rte_softrss(words, n, port->rss_key);
+
+	return r->dp->home.worker[hash % (1u << r->dp->home.bits)];
+}
+
 void rig_put(struct rig *r, uint16_t interface, const void *bytes, size_t length)
 {
 	struct rte_mbuf *m = rte_pktmbuf_alloc(r->in_pool);
@@ -374,7 +406,7 @@ void rig_put(struct rig *r, uint16_t interface, const void *bytes, size_t length
 		r->dp->workers[i]->ip.now_us = r->now_us;
 	// A look behind the packet's end is found out.
 	ASAN_POISON_MEMORY_REGION(data + length, room - length);
-	worker_burst(r->dp->workers[(unsigned)rand() % r->dp->n_workers], interface, &m, 1);
+	worker_burst(r->dp->workers[queue_of(r, interface, bytes)], interface, &m, 1);
 	exchange(r);
 	ASAN_UNPOISON_MEMORY_REGION(data, room);
 	catch_all(r);

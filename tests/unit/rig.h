@@ -37,6 +37,9 @@ enum {
 #define RIG_PORT_MORE   5062
 #define RIG_MEMBER_PORT 5071
 
+// A table of 128 entries, as most ports have.
+#define RIG_HOME_BITS 7
+
 #define RIG_MS 1000ull // in microseconds
 #define RIG_S  1000000ull
 
@@ -71,6 +74,7 @@ struct rig_options {
 	bool tx_checksum;  // ports write checksums
 	bool rx_checksum;  // ports verify them
 	bool announces;    // stop before the first announcement
+	bool rss;          // ports bring packets to the queue that their key says
 	bool deaf;         // nobody answers ARP and neighbour solicitations
 	uint8_t secret;    // keys are this byte over and over, to do the same again [drawn]
 };

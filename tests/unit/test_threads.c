@@ -116,6 +116,14 @@ static unsigned look(struct postern_dataplane *dp)
 	return n;
 }
 
+static enum postern_rss rss(const struct postern_dataplane *dp)
+{
+	struct postern_port_info info;
+
+	assert_int_equal(postern_port_read(dp, RIG_OUTSIDE, &info), 0);
+	return info.rss;
+}
+
 static void test_all_at_once(void **state)
 {
 	struct postern_dataplane *dp = started();
@@ -127,6 +135,8 @@ static void test_all_at_once(void **state)
 	for (uint16_t i = 0; i < 4; i++)
 		postern_member_set_health(
 			dp, (uint16_t)(RIG_MEMBER_V4 + i), POSTERN_MEMBER_TAKES_NEW);
+	// The driver takes keys and tables, and what is read back of them is what was written.
+	assert_int_equal(rss(dp), POSTERN_RSS_VERIFIED);
 	wire_begin(WORKERS);
 	for (unsigned n = 0;; n++) {
 		wire = wire_read();
@@ -149,6 +159,8 @@ static void test_all_at_once(void **state)
 	assert_true(wire.reset > 0);
 	assert_true(wire.answered > 0);
 	assert_true(counters[POSTERN_COUNTER_HANDED_OVER] > 0);
+	// The wire keeps to none of it.
+	assert_int_equal(rss(dp), POSTERN_RSS_BROKEN);
 	postern_dataplane_stop(dp);
 }
 
