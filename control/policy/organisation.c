@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 LOG_SUBSYSTEM("policy");
 
@@ -112,10 +113,19 @@ static void warn_of_own(struct policy_db *d, const struct policy_own *own)
 	}
 }
 
+static uint64_t monotonic_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
 static int load(struct adopt *a, struct policy_db *d, const struct policy_own_organisation *o)
 {
 	struct postern_policy *t = a->job.policy->tables;
 	struct postern_switches standard;
+	const uint64_t from = monotonic_ms();
 	uint64_t n = 0;
 
 	postern_switches_default(&standard);
@@ -123,7 +133,9 @@ static int load(struct adopt *a, struct policy_db *d, const struct policy_own_or
 	if (status == 0)
 		status = policy_feed_load(t, o->id, d, o->name, 0, &n);
 	if (status == 0)
-		LOG(NOTICE, "organisation %s: %" PRIu64 " entries are in force", o->name, n);
+		LOG(NOTICE,
+			"organisation %s: %" PRIu64 " entries are in force after %" PRIu64 " ms",
+			o->name, n, monotonic_ms() - from);
 	return status;
 }
 

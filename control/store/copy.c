@@ -136,8 +136,11 @@ void store_copy_begin(struct store *s)
 		if (!s->copy.backup)
 			status = store_wrong(s, s->copy.to, sqlite3_errcode(s->copy.to), why);
 	}
-	if (status == 0)
+	if (status == 0) {
+		// It is checked whole at its end.
+		sqlite3_progress_handler(s->copy.to, STORE_LOOK_EVERY, store_step_aside, s);
 		return;
+	}
 	sqlite3_close(s->copy.to);
 	s->copy.to = NULL;
 	failed(s, why);

@@ -58,7 +58,8 @@ struct store {
 	// Opened by the control thread, from then on the store thread's.
 	sqlite3 *db;
 	struct store_copy copy;
-	unsigned changes; // since the last good copy
+	unsigned changes;  // since the last good copy
+	uint64_t aside_us; // monotonic, when it last stepped aside
 
 	pthread_t thread;
 	bool started; // control: rw
@@ -118,7 +119,11 @@ void store_copy_cancel(struct store *s);
 int store_copy_whole(const struct store *s, const char *to, char why[static STORE_WHY]);
 bool store_copy_under_way(const struct store *s);
 
-// thread.c
+// How many of SQLite's instructions are about a third of a millisecond.
+#define STORE_LOOK_EVERY 2000
+
+// thread.c: lets others have the CPU if it is time; SQLite's progress handler, `user` is the store.
+int store_step_aside(void *user);
 int store_thread_start(struct store *s, const cpu_set_t *cpus, char why[static STORE_WHY]);
 void store_thread_stop(struct store *s);
 // Takes the job if it returns 0. `record`: it tells what has happened already.
