@@ -40,6 +40,7 @@ enum alarm_kind {
 	ALARM_WORKER_BUSY,
 	ALARM_CONFIG_UNCONFIRMED,
 	ALARM_CONFIG_TAKEN_BACK,
+	ALARM_STATE_DATABASE,
 	ALARM_KINDS
 };
 
@@ -72,6 +73,7 @@ struct alarm_source {
 	struct postern_dataplane *dp;
 	const struct config *(*config)(void *daemon);             // the one that runs
 	void (*confirm)(void *daemon, struct alarm_confirm *out); // NULL: there is no such thing
+	const char *(*state_trouble)(void *daemon); // why it cannot be written; NULL: no such thing
 	void *daemon;
 	struct alarm_time (*now)(void); // NULL: the machine's clocks
 };

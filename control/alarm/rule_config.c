@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The rules on the configuration: what is on the disk and what runs are not the same, or what runs is
-// on trial.
+// The rules on what is on the disk: the configuration there is not the one that runs, or that is on
+// trial; the state database cannot be written.
 
 #include "control/alarm/private.h"
 
@@ -55,8 +55,25 @@ static void look_at_trial(struct alarm_set *set)
 			c.file);
 }
 
+// What was said of a member holds and is not kept; what is said now is refused.
+static void look_at_state(struct alarm_set *set)
+{
+	const char *why = set->source.state_trouble != NULL
+				  ? set->source.state_trouble(set->source.daemon)
+				  : NULL;
+
+	if (why != NULL)
+		alarm_raise(set, ALARM_STATE_DATABASE, ALARM_DEGRADED, "state",
+			"mend that; postern tries again every 10 s, and refuses changes of members "
+			"and partners until then",
+			"what operators set cannot be kept, and changes are not in the audit: "
+			"%.300s",
+			why);
+}
+
 void alarm_rule_config(struct alarm_set *set)
 {
+	look_at_state(set);
 	look_at_refused(set);
 	look_at_trial(set);
 }

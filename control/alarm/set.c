@@ -39,6 +39,7 @@ static const char *const kind_names[] = {
 	[ALARM_WORKER_BUSY] = "worker-busy",
 	[ALARM_CONFIG_UNCONFIRMED] = "config-unconfirmed",
 	[ALARM_CONFIG_TAKEN_BACK] = "config-taken-back",
+	[ALARM_STATE_DATABASE] = "state-database",
 };
 
 static const char *const severity_names[] = {

@@ -39,8 +39,10 @@ struct daemon {
 	struct store *store;
 	struct postern_policy *tables; // who may federate, as workers read it
 	struct policy *policy;
-	struct event *sweep; // looks which members are remembered for nothing
-	int stopped_by;      // signal
+	struct event *sweep;     // looks which members are remembered for nothing
+	struct event *state_try; // whether the state database can be written
+	unsigned state_rounds;   // of that
+	int stopped_by;          // signal
 	struct rpc_server *rpc;
 	struct rpc_context context;
 	struct reload *reload; // under way; NULL: none
@@ -92,6 +94,8 @@ int state_load(struct daemon *d, char *why, size_t size);
 void state_close(struct daemon *d);
 // What an operator has said of a member that the pools are about to know; `user` is the daemon.
 enum pool_admin state_admin(void *user, const struct pool_member *member);
+// Why the database cannot be written; NULL: it can.
+const char *state_trouble(void *daemon);
 // After the configuration has changed: whom it names.
 void state_sweep(struct daemon *d);
 // For the record.

@@ -177,6 +177,7 @@ static int start_alarms(struct daemon *d)
 		.dp = d->dp,
 		.config = running_config,
 		.confirm = confirm_show,
+		.state_trouble = state_trouble,
 		.daemon = d,
 	};
 

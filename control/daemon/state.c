@@ -22,6 +22,10 @@ LOG_SUBSYSTEM("state");
 
 #define SWEEP_SECONDS (24 * 3600)
 
+// Whether the database can be written is tried once a minute, and while it cannot, six times.
+#define TRY_SECONDS 10
+#define TRY_ROUNDS  6u
+
 // Names in the tables: a million partners, and as many again of what DNS and discovery add.
 #define DOMAINS_MAX (1u << 21)
 
@@ -101,6 +105,23 @@ void state_sweep(struct daemon *d)
 	store_members_sweep(d->store, wall_us(), is_configured, d);
 }
 
+const char *state_trouble(void *daemon)
+{
+	const struct daemon *d = daemon;
+
+	return store_trouble(d->store);
+}
+
+static void on_try(evutil_socket_t fd, short what, void *user)
+{
+	struct daemon *d = user;
+
+	(void)fd;
+	(void)what;
+	if (++d->state_rounds % TRY_ROUNDS == 0 || store_trouble(d->store) != NULL)
+		store_try(d->store);
+}
+
 static void on_sweep(evutil_socket_t fd, short what, void *user)
 {
 	(void)fd;
@@ -131,9 +152,12 @@ static void record(
 int state_started(struct daemon *d)
 {
 	const struct timeval day = {.tv_sec = SWEEP_SECONDS};
+	const struct timeval soon = {.tv_sec = TRY_SECONDS};
 
 	d->sweep = event_new(d->base, -1, EV_PERSIST, on_sweep, d);
-	if (d->sweep == NULL || event_add(d->sweep, &day) < 0)
+	d->state_try = event_new(d->base, -1, EV_PERSIST, on_try, d);
+	if (d->sweep == NULL || event_add(d->sweep, &day) < 0 || d->state_try == NULL ||
+		event_add(d->state_try, &soon) < 0)
 		return -ENOMEM;
 	state_sweep(d);
 	record(d, "postern.start", NULL,
@@ -164,7 +188,10 @@ void state_close(struct daemon *d)
 {
 	if (d->sweep != NULL)
 		event_free(d->sweep);
+	if (d->state_try != NULL)
+		event_free(d->state_try);
 	store_close(d->store);
 	d->sweep = NULL;
+	d->state_try = NULL;
 	d->store = NULL;
 }

@@ -223,6 +223,7 @@ static void seat_member(struct planned *p, const struct pool *pool)
 			snprintf(m->why, sizeof(m->why), "set to %s earlier",
 				pool_admin_name(m->admin));
 		p->seat->removed = false;
+		p->seat->cold = m->admin == POOL_ADMIN_MAINT;
 	}
 	if (old == NULL || before->kind != m->settings->kind) {
 		p->seat->ok_in_row = 0;

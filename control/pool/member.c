@@ -76,6 +76,11 @@ uint32_t pool_member_word(const struct pool_member *m)
 	return m->admin == POOL_ADMIN_READY ? POSTERN_MEMBER_TAKES_NEW | withheld(m) : 0;
 }
 
+unsigned pool_member_share(const struct pool_member *m)
+{
+	return 100 - (POSTERN_MEMBER_SHARE_WITHHELD(pool_member_word(m)) * 100 + 128) / 256;
+}
+
 // Sessions of a removed member are reset whatever on-down says: nobody probes it any more, so
 // nobody would ever find out that they hang.
 bool pool_member_write(struct pool_seat *seat, bool always)
@@ -229,6 +234,15 @@ void pool_member_set_admin(struct pool_set *set, struct pool_member *m, enum poo
 	if (m->admin == admin)
 		return;
 	bool probing = (m->admin == POOL_ADMIN_MAINT) != (admin == POOL_ADMIN_MAINT);
+	if (admin == POOL_ADMIN_MAINT) {
+		pool_warm_end(seat);
+		seat->cold = true;
+	}
+	// A server that was worked on is as cold as one that was down.
+	if (admin == POOL_ADMIN_READY && seat->cold) {
+		seat->cold = false;
+		pool_warm_begin(seat);
+	}
 	if (m->admin == POOL_ADMIN_MAINT) {
 		m->health = POOL_HEALTH_UNKNOWN;
 		seat->suspected = false;

@@ -98,6 +98,10 @@ void pool_member_set_admin(struct pool_set *set, struct pool_member *m, enum poo
 // and slow-start.
 uint32_t pool_member_word(const struct pool_member *m);
 
+// The part of its share of new sessions that a member takes, in per cent: less than 100 while it warms
+// up.
+unsigned pool_member_share(const struct pool_member *m);
+
 const char *pool_admin_name(enum pool_admin a);
 const char *pool_health_name(enum pool_health h);
 int pool_admin_parse(const char *name); // enum pool_admin, or -EINVAL

@@ -25,6 +25,7 @@ struct pool_seat {
 	uint32_t failed_in_row;
 	uint64_t warm_us;  // when it came back from having been down; 0: it has its whole share
 	uint32_t withheld; // of its share, in 256ths
+	bool cold;         // has been out for maintenance, and has not taken sessions since
 	bool suspected;    // down by its silence to the dataplane alone: a probe must agree
 	bool removed;      // no member any more: member.pool is NULL and nobody is shown it
 	uint64_t adopted;  // removed: what the workers had adopted then

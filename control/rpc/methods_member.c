@@ -76,14 +76,14 @@ static uint64_t since(const struct pool_member *m)
 
 static json_t *member_object(const struct pool_member *m, const struct postern_member_stats *stats)
 {
-	return json_pack("{s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 		"name", rpc_textf("%s/%s", m->pool->name, m->name), "address", rpc_endpoint(&m->at),
 		"health", pool_health_name(m->health), "admin", pool_admin_name(m->admin), "weight",
-		rpc_uint(m->weight), "since-ms", rpc_uint(since(m)), "sessions",
-		rpc_uint(stats->sessions - stats->ending), "ending", rpc_uint(stats->ending),
-		"opened", rpc_uint(stats->opened), "refused", rpc_uint(stats->refused), "bytes-in",
-		rpc_uint(stats->bytes_in), "bytes-out", rpc_uint(stats->bytes_out), "why",
-		rpc_text(m->why));
+		rpc_uint(m->weight), "share-percent", rpc_uint(pool_member_share(m)), "since-ms",
+		rpc_uint(since(m)), "sessions", rpc_uint(stats->sessions - stats->ending), "ending",
+		rpc_uint(stats->ending), "opened", rpc_uint(stats->opened), "refused",
+		rpc_uint(stats->refused), "bytes-in", rpc_uint(stats->bytes_in), "bytes-out",
+		rpc_uint(stats->bytes_out), "why", rpc_text(m->why));
 }
 
 json_t *rpc_member_row(const struct rpc_context *context, const struct pool_member *m)

@@ -72,6 +72,9 @@ struct store {
 	struct store_jobs ended;   // under the lock
 	bool stopping;             // under the lock
 
+	// Control thread: why the last change was not written; empty: it was.
+	char trouble[STORE_WHY];
+
 	// Control thread: what was asked and not yet told.
 	unsigned count;
 	size_t bytes;

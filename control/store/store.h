@@ -48,6 +48,13 @@ int store_backup(struct store *s, const char *to, store_done done, void *user);
 // and nothing has changed. Without a store; waits for the disk.
 int store_restore(const char *path, const char *from, char *kept, char *why, size_t size);
 
+// Why the last change could not be written, in one line; NULL: it could. Borrowed until the next turn of
+// the event loop.
+const char *store_trouble(const struct store *s);
+// Writes something that changes nothing, to find out. Its result shows in store_trouble(), and nowhere
+// else.
+void store_try(struct store *s);
+
 // Who did what. As an argument: `wall_us` 0 for now, `user` NULL to have the uid's name looked up,
 // and texts are copied. Texts that are JSON and longer than STORE_AUDIT_TEXT_MAX are replaced
 // by their length, others cut. Texts may be NULL for "none".

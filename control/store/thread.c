@@ -108,6 +108,46 @@ static void *serve(void *arg)
 	return NULL;
 }
 
+// A change that makes no sense, or one for which there is no memory, says nothing of the disk.
+static void note_trouble(struct store *s, const struct store_job *job)
+{
+	if (!job->change || job->status == -EINVAL || job->status == -ENOMEM)
+		return;
+	snprintf(s->trouble, sizeof(s->trouble), "%s", job->status == 0 ? "" : job->why);
+}
+
+const char *store_trouble(const struct store *s)
+{
+	return s != NULL && s->trouble[0] != '\0' ? s->trouble : NULL;
+}
+
+static int run_try(struct store *s, struct store_job *job)
+{
+	char sql[64];
+
+	snprintf(sql, sizeof(sql), "PRAGMA user_version = %d", store_schema_version());
+	return store_exec(s, s->db, sql, job->why);
+}
+
+static void try_done(struct store *s, struct store_job *job)
+{
+	(void)s;
+	free(job);
+}
+
+void store_try(struct store *s)
+{
+	struct store_job *job = calloc(1, sizeof(*job));
+
+	if (job == NULL)
+		return;
+	job->change = true;
+	job->run = run_try;
+	job->done = try_done;
+	if (store_submit(s, job, sizeof(*job), false) < 0)
+		free(job);
+}
+
 // Tells who waits. Callbacks may ask for more.
 static void deliver(struct store *s)
 {
@@ -121,6 +161,7 @@ static void deliver(struct store *s)
 		STAILQ_REMOVE_HEAD(&ended, entry);
 		s->count--;
 		s->bytes -= job->bytes;
+		note_trouble(s, job);
 		job->done(s, job);
 	}
 }

@@ -202,7 +202,15 @@ def test_full_disk(lab, streams, small_disk):
             p.ctl("member", "set", "edges/fe2", "state", "ready", check=False)
         assert "make room" in done.stderr
         assert admin(p)["fe2"] == "ready"
+        # Whoever looks is told, until it can be written again.
+        alarms = {a["alarm"]: a for a in p.all("alarm.list")}
+        assert "make room" in alarms["state-database"]["text"]
+        assert p.call("status.show")["verdict"] == "degraded"
         filler.unlink()
+        wait_until(
+            lambda: "state-database" not in {a["alarm"] for a in p.all("alarm.list")},
+            30, "the alarm gone by itself",
+        )
         p.ctl("member", "set", "edges/fe2", "state", "drain")
         kill(p)
         start_again(p)

@@ -92,6 +92,18 @@ static void test_drained_member_is_noted(void **state)
 	none();
 }
 
+// What cannot be kept is told until it can.
+static void test_state_database(void **state)
+{
+	(void)state;
+	fake_trouble = "state database /s.db: the disk is full; make room";
+	only(ALARM_STATE_DATABASE, ALARM_DEGRADED, "state",
+		"what operators set cannot be kept, and changes are not in the audit: state "
+		"database /s.db: the disk is full; make room");
+	fake_trouble = NULL;
+	none();
+}
+
 // Members of one family are no use to an address of the other.
 static void test_service_by_address(void **state)
 {
@@ -399,6 +411,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_all_is_well),
+		TEST(test_state_database),
 		TEST(test_drained_member_is_noted),
 		TEST(test_service_by_address),
 		TEST(test_member_comes_and_goes),

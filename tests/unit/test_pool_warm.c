@@ -147,12 +147,42 @@ static void test_try_all(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+// A server that was worked on begins cold, also if it is drained in between; one that was only drained
+// is warm.
+static void test_slow_start_after_maintenance(void **state)
+{
+	(void)state;
+	struct file f = {0};
+	struct pool_member *m = warm_pool(&f, 2);
+	assert_int_equal(pool_member_share(m), 100);
+	pool_member_set_admin(set, m, POOL_ADMIN_DRAIN);
+	pool_member_set_admin(set, m, POOL_ADMIN_READY);
+	assert_int_equal(pool_member_share(m), 100);
+	pool_member_set_admin(set, m, POOL_ADMIN_MAINT);
+	assert_int_equal(fake.words[m->id], POSTERN_MEMBER_RESET);
+	pool_member_set_admin(set, m, POOL_ADMIN_READY);
+	assert_withheld(m, 250, 255);
+	assert_in_range(pool_member_share(m), 0, 2);
+	let_pass(m, 50 * 1000);
+	assert_withheld(m, 110, 128);
+	assert_in_range(pool_member_share(m), 50, 57);
+	pool_member_set_admin(set, m, POOL_ADMIN_MAINT);
+	pool_member_set_admin(set, m, POOL_ADMIN_DRAIN);
+	assert_int_equal(fake.words[m->id], 0);
+	pool_member_set_admin(set, m, POOL_ADMIN_READY);
+	assert_withheld(m, 250, 255);
+	let_pass(m, 200 * 1000);
+	assert_withheld(m, 0, 0);
+	assert_int_equal(pool_member_share(m), 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_slow_start),
 		TEST(test_slow_start_of_the_last),
 		TEST(test_slow_start_is_switched_off),
+		TEST(test_slow_start_after_maintenance),
 		TEST(test_try_all),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

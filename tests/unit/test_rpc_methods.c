@@ -173,6 +173,11 @@ uint32_t pool_member_word(const struct pool_member *m)
 		       : 0;
 }
 
+unsigned pool_member_share(const struct pool_member *m)
+{
+	return m->id == 2 ? 40 : 100;
+}
+
 int pool_tls_check(
 	const struct config *c, struct config_errors *mistakes, struct config_errors *warnings)
 {

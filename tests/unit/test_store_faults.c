@@ -258,9 +258,22 @@ static void test_disk_full(void **state)
 	disk_reset(DISK_FULL, 1);
 	assert_int_equal(set(s, &m), -ENOSPC);
 	assert_non_null(strstr(told_why, "make room"));
-	// Room was made: it goes on.
+	assert_non_null(strstr(store_trouble(s), "make room"));
+	// A change that makes no sense says nothing of the disk.
+	struct store_member wrong = member("a", "b", "asleep");
+	assert_int_equal(set(s, &wrong), -EINVAL);
+	assert_non_null(store_trouble(s));
+	store_try(s);
+	// Jobs are done in order: when this one is told, the other has been.
+	assert_int_equal(list(s, &(struct store_audit_query){.limit = 1}), 0);
+	assert_non_null(store_trouble(s));
+	// Room was made: it is found out without anybody's doing, and goes on.
 	disk_reset(DISK_GOOD, 0);
+	store_try(s);
+	assert_int_equal(list(s, &(struct store_audit_query){.limit = 1}), 0);
+	assert_null(store_trouble(s));
 	assert_int_equal(set(s, &m), 0);
+	assert_null(store_trouble(s));
 	store_close(s);
 }
 

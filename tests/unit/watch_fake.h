@@ -38,7 +38,8 @@ static uint32_t fake_member_ending[FAKE_MEMBERS];   // likewise
 static uint64_t fake_busy;
 static uint64_t fake_wrong, fake_opened, fake_established;
 static struct alarm_time fake_time;
-static char fake_log[64][768]; // lines of NOTICE or above
+static const char *fake_trouble; // of the state database
+static char fake_log[64][768];   // lines of NOTICE or above
 static unsigned fake_lines;
 
 static struct postern_addr fake_translate[2];
@@ -93,6 +94,7 @@ static inline void fake_reset(void)
 	fake_wrong = fake_opened = fake_established = 0;
 	fake_interfaces[0].device = fake_interfaces[1].device = fake_device;
 	fake_lines = 0;
+	fake_trouble = NULL;
 	fake_time = (struct alarm_time){
 		.monotonic_us = 1000000,
 		.wall_us = UINT64_C(1700000000000000),
@@ -118,9 +120,16 @@ static inline const struct config *fake_get_config(void *daemon)
 	return &fake_config;
 }
 
+static inline const char *fake_get_trouble(void *daemon)
+{
+	(void)daemon;
+	return fake_trouble;
+}
+
 static inline struct alarm_set *fake_alarms(void)
 {
-	const struct alarm_source source = {.config = fake_get_config, .now = fake_now};
+	const struct alarm_source source = {
+		.config = fake_get_config, .state_trouble = fake_get_trouble, .now = fake_now};
 
 	return alarm_set_new(&source);
 }
