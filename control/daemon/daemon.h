@@ -94,6 +94,7 @@ int state_load(struct daemon *d, char *why, size_t size);
 void state_close(struct daemon *d);
 // What an operator has said of a member that the pools are about to know; `user` is the daemon.
 enum pool_admin state_admin(void *user, const struct pool_member *member);
+int32_t state_weight(void *user, const struct pool_member *member);
 // Why the database cannot be written; NULL: it can.
 const char *state_trouble(void *daemon);
 // After the configuration has changed: whom it names.
@@ -140,7 +141,9 @@ void privilege_read(bool on);
 // seccomp.c: refuses from now on what is not on its list, to every thread.
 int seccomp_start(char *why, size_t size);
 
-// reload.c: reads the file again and adopts it; `done` is called once. The configuration that runs
+// reload.c: publishes what the pools now are, with the configuration that runs. 0, or a negative errno.
+int reload_publish(void *daemon);
+// Reads the file again and adopts it; `done` is called once. The configuration that runs
 // stays in force if anything is wrong with the new one. With `confirm_ms` above 0 it is on trial for
 // so long; while one is, a reload without is -EALREADY.
 void reload_start(struct daemon *d, uint32_t confirm_ms,

@@ -231,6 +231,7 @@ static void start_methods(struct daemon *d)
 		.config = running_config,
 		.snapshot = running_snapshot,
 		.read_files = privilege_read,
+		.publish = reload_publish,
 		.reload = rpc_reload,
 		.confirm = rpc_confirm,
 		.rollback = rpc_rollback,
@@ -240,7 +241,8 @@ static void start_methods(struct daemon *d)
 
 static int start(struct daemon *d, char *why, size_t size)
 {
-	const struct pool_callbacks callbacks = {.admin = state_admin, .user = d};
+	const struct pool_callbacks callbacks = {
+		.admin = state_admin, .weight = state_weight, .user = d};
 	int rc;
 
 	rc = privilege_begin(d->config, why, size);

@@ -105,6 +105,14 @@ static int publish(struct daemon *d, const struct config *c, uint64_t *epoch)
 	return 0;
 }
 
+int reload_publish(void *daemon)
+{
+	struct daemon *d = daemon;
+	uint64_t epoch;
+
+	return publish(d, d->config, &epoch);
+}
+
 // From a good configuration to a published snapshot. On success the caller has the old configuration
 // to free; on failure it is in force as before, the pools included.
 static int adopt(struct daemon *d, struct config *next, char *why, size_t size, uint64_t *epoch)

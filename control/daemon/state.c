@@ -91,6 +91,19 @@ enum pool_admin state_admin(void *user, const struct pool_member *member)
 	return (enum pool_admin)admin;
 }
 
+int32_t state_weight(void *user, const struct pool_member *member)
+{
+	const struct daemon *d = user;
+	const struct store_member *known =
+		store_member_find(d->store, member->pool->name, member->name, &member->at);
+
+	if (known == NULL || known->weight < 0)
+		return POOL_WEIGHT_FILE;
+	LOG(NOTICE, "pool %s: member %s weighs %d, as an operator left it", member->pool->name,
+		member->name, known->weight);
+	return known->weight;
+}
+
 static bool is_configured(void *user, const struct store_member *member)
 {
 	const struct daemon *d = user;

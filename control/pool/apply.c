@@ -199,6 +199,12 @@ static enum pool_admin admin_of(const struct pool_seat *seat)
 	return ask->admin != NULL ? ask->admin(ask->user, &seat->member) : POOL_ADMIN_READY;
 }
 
+static int32_t weight_of(const struct pool_seat *seat)
+{
+	const struct pool_callbacks *ask = &seat->set->callbacks;
+	return ask->weight != NULL ? ask->weight(ask->user, &seat->member) : POOL_WEIGHT_FILE;
+}
+
 // Seats a member in its new pool. Whoever is new, or back after having been removed, begins as
 // unknown; the others keep what is known of them.
 static void seat_member(struct planned *p, const struct pool *pool)
@@ -208,8 +214,11 @@ static void seat_member(struct planned *p, const struct pool *pool)
 	const struct config_probe *before = m->settings;
 	free(m->fqdn);
 	m->fqdn = p->fqdn;
-	m->weight = p->config->weight;
 	m->pool = pool;
+	m->weight_file = p->config->weight;
+	if (old == NULL)
+		m->weight_set = weight_of(p->seat);
+	m->weight = m->weight_set >= 0 ? (uint32_t)m->weight_set : m->weight_file;
 	m->settings = config_member_probe(pool->config, p->config);
 	if (old != NULL && same_probe(before, m->settings))
 		return;

@@ -259,3 +259,15 @@ void pool_member_set_admin(struct pool_set *set, struct pool_member *m, enum poo
 		pool_probe_restart(seat, 0);
 	tell(seat);
 }
+
+void pool_member_set_weight(struct pool_set *set, struct pool_member *m, int32_t weight)
+{
+	(void)set;
+	if (m->weight_set == weight)
+		return;
+	m->weight_set = weight;
+	m->weight = weight >= 0 ? (uint32_t)weight : m->weight_file;
+	LOG(NOTICE, "pool %s: member %s weighs %u%s", m->pool->name, m->name, m->weight,
+		weight >= 0 ? ", as an operator has set it" : ", as the file says");
+	tell(pool_seat_of(m));
+}

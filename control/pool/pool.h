@@ -25,13 +25,18 @@ enum pool_health {
 	POOL_HEALTH_DOWN,
 };
 
+#define POOL_WEIGHT_FILE (-1)
+#define POOL_WEIGHT_MAX  256 // as in the configuration
+
 struct pool_member {
 	const struct pool *pool;
 	uint16_t id;
 	char name[POSTERN_NAME_SIZE];
 	struct postern_endpoint at;
-	char *fqdn; // NULL: none
-	uint32_t weight;
+	char *fqdn;                          // NULL: none
+	uint32_t weight;                     // that holds: the operator's word, or else the file's
+	uint32_t weight_file;                // as the configuration says
+	int32_t weight_set;                  // as an operator has set it; POOL_WEIGHT_FILE: not
 	const struct config_probe *settings; // how it is probed: its own, or its pool's
 	enum pool_admin admin;
 	enum pool_health health;
@@ -58,6 +63,8 @@ struct pool_callbacks {
 	void (*changed)(void *user, const struct pool_member *member);
 	// What the operator has said of a member that comes into the set; NULL: all are ready.
 	enum pool_admin (*admin)(void *user, const struct pool_member *member);
+	// The weight that he has set, or POOL_WEIGHT_FILE; NULL: none is set.
+	int32_t (*weight)(void *user, const struct pool_member *member);
 	void *user;
 };
 
@@ -93,6 +100,10 @@ int64_t pool_certificate_end(const struct pool *pool);
 
 // Changes what the operator said of a member; takes effect at once.
 void pool_member_set_admin(struct pool_set *set, struct pool_member *m, enum pool_admin admin);
+
+// Sets the weight, or with POOL_WEIGHT_FILE leaves it to the configuration. Shares of new sessions follow
+// from the next snapshot on.
+void pool_member_set_weight(struct pool_set *set, struct pool_member *m, int32_t weight);
 
 // The health word as it follows from health, administrative state and the pool's on-down, all-down
 // and slow-start.

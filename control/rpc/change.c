@@ -6,17 +6,23 @@
 #include "control/rpc/internal.h"
 #include "control/store/store.h"
 
+#include "postern/log.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+LOG_SUBSYSTEM("rpc");
+
+_Static_assert(POOL_WEIGHT_FILE == STORE_WEIGHT_FILE, "what is set is kept as it is");
 
 struct change {
 	struct rpc_call *call;
 	struct rpc_context *context;
 	char *name;
 	rpc_change_reply reply;
-	enum pool_admin admin;
+	struct rpc_member_change what;
 	size_t n;
 	struct store_member list[];
 };
@@ -30,14 +36,25 @@ static void change_free(struct change *c)
 // A reload may have removed a member meanwhile; what was set of it is remembered.
 static void apply(const struct change *c)
 {
+	const struct rpc_context *context = c->context;
+	const bool weighs = c->what.weight != STORE_WEIGHT_KEEP;
+
 	for (size_t i = 0; i < c->n; i++) {
 		const struct store_member *want = &c->list[i];
-		const struct pool *pool = pool_set_find(c->context->pools, want->pool);
+		const struct pool *pool = pool_set_find(context->pools, want->pool);
 		struct pool_member *m = pool ? pool_member_find(pool, want->name) : NULL;
 
-		if (m && postern_endpoint_equal(&m->at, &want->at))
-			pool_member_set_admin(c->context->pools, m, c->admin);
+		if (!m || !postern_endpoint_equal(&m->at, &want->at))
+			continue;
+		if (c->what.admin >= 0)
+			pool_member_set_admin(context->pools, m, (enum pool_admin)c->what.admin);
+		if (weighs)
+			pool_member_set_weight(context->pools, m, c->what.weight);
 	}
+	// Shares follow from a snapshot; what is kept holds with the next one in any case.
+	const int rc = weighs && context->publish ? context->publish(context->daemon) : 0;
+	if (rc < 0)
+		LOG(ERROR, "the new weights hold from the next reload on: %s", strerror(-rc));
 }
 
 static void fail(const struct change *c, int status, const char *why)
@@ -84,7 +101,8 @@ static void submit(struct change *c)
 }
 
 void rpc_change_members(struct rpc_call *call, struct rpc_context *context, const char *name,
-	struct pool_member *const *members, size_t n, enum pool_admin admin, rpc_change_reply reply)
+	struct pool_member *const *members, size_t n, const struct rpc_member_change *what,
+	rpc_change_reply reply)
 {
 	struct change *c = calloc(1, sizeof(*c) + n * sizeof(c->list[0]));
 
@@ -98,16 +116,18 @@ void rpc_change_members(struct rpc_call *call, struct rpc_context *context, cons
 	c->call = call;
 	c->context = context;
 	c->reply = reply;
-	c->admin = admin;
+	c->what = *what;
 	c->n = n;
 	for (size_t i = 0; i < n; i++) {
 		struct store_member *m = &c->list[i];
 
 		m->at = members[i]->at;
-		m->weight = STORE_WEIGHT_KEEP;
+		m->weight = what->weight;
 		snprintf(m->pool, sizeof(m->pool), "%s", members[i]->pool->name);
 		snprintf(m->name, sizeof(m->name), "%s", members[i]->name);
-		snprintf(m->state, sizeof(m->state), "%s", pool_admin_name(admin));
+		if (what->admin >= 0)
+			snprintf(m->state, sizeof(m->state), "%s",
+				pool_admin_name((enum pool_admin)what->admin));
 	}
 	submit(c);
 }

@@ -259,12 +259,17 @@ bool rpc_cursor_parse(struct rpc_call *call, const char *cursor, uint64_t *from)
 // The short form, for lists.
 json_t *rpc_member_row(const struct rpc_context *context, const struct pool_member *m);
 
-// change.c: sets the state of members for good and for all: in the database, then in the pools, then
-// `reply` ends the call. `name` is what the caller called them, and handed on.
+// change.c: sets state and weight of members for good and for all: in the database, then in the pools,
+// then `reply` ends the call. `name` is what the caller called them, and handed on.
+struct rpc_member_change {
+	int admin;      // enum pool_admin; negative: as it was
+	int32_t weight; // POOL_WEIGHT_FILE, STORE_WEIGHT_KEEP or a weight
+};
+
 typedef void (*rpc_change_reply)(
 	struct rpc_call *call, struct rpc_context *context, const char *name);
 void rpc_change_members(struct rpc_call *call, struct rpc_context *context, const char *name,
-	struct pool_member *const *members, size_t n, enum pool_admin admin,
+	struct pool_member *const *members, size_t n, const struct rpc_member_change *what,
 	rpc_change_reply reply);
 
 // methods_service.c: ends the call and returns NULL if there is no such service.

@@ -37,6 +37,30 @@ static size_t count(const struct config_errors *errors)
 	return errors ? errors->list.count : 0;
 }
 
+// What operators have set beside the file, as comments: it is no part of it.
+static void show_overrides(FILE *to, const struct rpc_context *context)
+{
+	const struct pool *pool;
+	bool begun = false;
+
+	for (unsigned p = 0; (pool = pool_set_at(context->pools, p)); p++) {
+		for (uint16_t i = 0; i < pool->n_members; i++) {
+			const struct pool_member *m = pool->members[i];
+
+			if (m->weight_set < 0)
+				continue;
+			if (!begun)
+				fputs("# Set by operators, and kept over restarts and reloads:\n",
+					to);
+			begun = true;
+			fprintf(to,
+				"# pool %s: member %s: weight %d (posternctl member set %s/%s "
+				"weight default)\n",
+				pool->name, m->name, m->weight_set, pool->name, m->name);
+		}
+	}
+}
+
 static void config_show_text(struct rpc_call *call, const json_t *params, void *user)
 {
 	const struct rpc_context *context = user;
@@ -48,6 +72,7 @@ static void config_show_text(struct rpc_call *call, const json_t *params, void *
 	(void)params;
 	if (to) {
 		config_show(to, context->config(context->daemon));
+		show_overrides(to, context);
 		if (fclose(to) == 0)
 			shown = json_pack("{s:o}", "yaml", rpc_text(text));
 	}

@@ -2,6 +2,7 @@
 // config diff: what a reload of the file would change of what runs.
 
 #include "control/config/config.h"
+#include "control/pool/pool.h"
 #include "control/rpc/internal.h"
 
 #include <string.h>
@@ -18,7 +19,28 @@ static json_t *value(const char *text)
 	return rpc_textf("%.*s%s", VALUE_MAX, text, strlen(text) > VALUE_MAX ? "..." : "");
 }
 
-static void reply(struct rpc_call *call, const struct config_changes *changes)
+// What an operator has set, and a reload leaves as it is.
+static void add_overrides(json_t *items, const struct rpc_context *context)
+{
+	const struct pool *pool;
+
+	for (unsigned p = 0; (pool = pool_set_at(context->pools, p)); p++)
+		for (uint16_t i = 0; i < pool->n_members; i++) {
+			const struct pool_member *m = pool->members[i];
+
+			if (m->weight_set >= 0 && json_array_size(items) < CHANGES_MAX)
+				json_array_append_new(items,
+					json_pack("{s:o, s:s, s:s, s:o, s:o, s:s}", "object",
+						rpc_textf("pool %s member %s", pool->name, m->name),
+						"change", "overridden", "field", "weight", "old",
+						rpc_textf("%u", m->weight_file), "new",
+						rpc_textf("%d", m->weight_set), "takes",
+						"nothing"));
+		}
+}
+
+static void reply(struct rpc_call *call, const struct rpc_context *context,
+	const struct config_changes *changes)
 {
 	const size_t count = changes->list.count;
 	json_t *items = json_array();
@@ -37,6 +59,7 @@ static void reply(struct rpc_call *call, const struct config_changes *changes)
 			items, json_pack("{s:o, s:s, s:s, s:n, s:n, s:s}", "object",
 				       rpc_textf("%zu more", count - CHANGES_MAX), "change",
 				       "changed", "field", "", "old", "new", "takes", "reload"));
+	add_overrides(items, context);
 	rpc_reply_list(call, items, NULL);
 }
 
@@ -55,7 +78,7 @@ static void config_diff(struct rpc_call *call, const json_t *params, void *user)
 	else if (config_compare(now, next, &changes) != 0)
 		rpc_fail(call, RPC_INTERNAL_ERROR, NULL, "out of memory");
 	else
-		reply(call, &changes);
+		reply(call, context, &changes);
 	config_changes_free(&changes);
 	config_free(next);
 	config_errors_free(&errors);

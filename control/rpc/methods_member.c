@@ -3,6 +3,7 @@
 
 #include "control/pool/pool.h"
 #include "control/rpc/internal.h"
+#include "control/store/store.h"
 
 #include "postern/dataplane.h"
 
@@ -96,12 +97,13 @@ json_t *rpc_member_row(const struct rpc_context *context, const struct pool_memb
 
 static json_t *member_details(const struct pool_member *m, const struct postern_member_stats *stats)
 {
-	return json_pack("{s:b, s:o, s:o, s:o, s:o, s:{s:o, s:o, s:o}}", "takes-new",
-		rpc_member_takes_new(m), "fqdn", m->fqdn ? rpc_text(m->fqdn) : json_null(),
-		"established-since-start", rpc_uint(stats->established), "silent",
-		rpc_uint(stats->silent), "probe", rpc_probe_object(m->settings), "probes", "ok",
-		rpc_uint(m->probes_ok), "failed", rpc_uint(m->probes_failed), "last-ms",
-		rpc_uint(m->last_probe_ms));
+	return json_pack("{s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o, s:o}}", "takes-new",
+		rpc_member_takes_new(m), "weight-file", rpc_uint(m->weight_file), "weight-set",
+		m->weight_set >= 0 ? json_integer(m->weight_set) : json_null(), "fqdn",
+		m->fqdn ? rpc_text(m->fqdn) : json_null(), "established-since-start",
+		rpc_uint(stats->established), "silent", rpc_uint(stats->silent), "probe",
+		rpc_probe_object(m->settings), "probes", "ok", rpc_uint(m->probes_ok), "failed",
+		rpc_uint(m->probes_failed), "last-ms", rpc_uint(m->last_probe_ms));
 }
 
 static void reply_member(
@@ -202,20 +204,49 @@ static void reply_path(struct rpc_call *call, struct rpc_context *context, const
 		reply_member(call, context, m);
 }
 
+// Reads "3" or "default"; false: it is neither.
+static bool parse_weight(const char *text, int32_t *weight)
+{
+	char *end = NULL;
+
+	if (!text)
+		return true;
+	if (strcmp(text, "default") == 0) {
+		*weight = POOL_WEIGHT_FILE;
+		return true;
+	}
+	const long number = strtol(text, &end, 10);
+	*weight = (int32_t)number;
+	return text[0] >= '0' && text[0] <= '9' && *end == '\0' && number <= POOL_WEIGHT_MAX;
+}
+
 static void member_set(struct rpc_call *call, const json_t *params, void *user)
 {
 	struct rpc_context *context = user;
-	struct pool_member *m = rpc_find_member(call, context, rpc_param_string(params, "member"));
+	const char *state = rpc_param_string(params, "state");
+	const char *weight = rpc_param_string(params, "weight");
+	struct rpc_member_change what = {-1, STORE_WEIGHT_KEEP};
 
-	if (!m)
-		return;
-	int admin = pool_admin_parse(rpc_param_string(params, "state"));
-	if (admin < 0) {
-		rpc_fail(call, RPC_INTERNAL_ERROR, NULL, "that state is not known");
+	if (!state && !weight) {
+		rpc_fail(call, RPC_INVALID_PARAMS,
+			rpc_mistake(NULL, "state", 0, "nothing says what to set",
+				"a state, a weight or both"),
+			"member.set: wrong parameters");
 		return;
 	}
-	rpc_change_members(call, context, rpc_param_string(params, "member"), &m, 1,
-		(enum pool_admin)admin, reply_path);
+	if (!parse_weight(weight, &what.weight)) {
+		rpc_fail(call, RPC_INVALID_PARAMS,
+			rpc_mistake(NULL, "weight", 0, "this is no weight",
+				"a whole number from 0 to 256, or default"),
+			"member.set: wrong parameters");
+		return;
+	}
+	struct pool_member *m = rpc_find_member(call, context, rpc_param_string(params, "member"));
+	if (!m)
+		return;
+	what.admin = state ? pool_admin_parse(state) : -1;
+	rpc_change_members(
+		call, context, rpc_param_string(params, "member"), &m, 1, &what, reply_path);
 }
 
 static const char *const states[] = {"ready", "drain", "maint", NULL};
@@ -234,8 +265,11 @@ static const struct rpc_param show_params[] = {
 
 static const struct rpc_param set_params[] = {
 	{"member", RPC_STRING, true, true, NULL, "POOL/MEMBER"},
-	{"state", RPC_STRING, true, true, states,
+	{"state", RPC_STRING, false, true, states,
 		"ready: takes sessions; drain: keeps those it has; maint: those are reset, too"},
+	{"weight", RPC_STRING, false, false, NULL,
+		"its share of new sessions, 0 to 256, kept until it is set to default, which is "
+		"what the file says"},
 	{0},
 };
 
@@ -244,7 +278,8 @@ static const struct rpc_method methods[] = {
 		member_list},
 	{"member.show", RPC_VIEW, "one member with all that is known of it", show_params,
 		member_show},
-	{"member.set", RPC_OPERATE, "makes a member ready, drains it or takes it out", set_params,
+	{"member.set", RPC_OPERATE,
+		"makes a member ready, drains it or takes it out; sets its weight", set_params,
 		member_set},
 };
 

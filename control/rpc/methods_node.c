@@ -5,6 +5,7 @@
 #include "control/pool/pool.h"
 #include "control/rpc/internal.h"
 #include "control/rpc/node.h"
+#include "control/store/store.h"
 
 #include "postern/dataplane.h"
 
@@ -122,7 +123,9 @@ static void set_state(
 		struct pool_member **members = members_of(&nodes, node, &n);
 
 		if (members != NULL)
-			rpc_change_members(call, context, name, members, n, admin, reply_name);
+			rpc_change_members(call, context, name, members, n,
+				&(struct rpc_member_change){(int)admin, STORE_WEIGHT_KEEP},
+				reply_name);
 		else
 			rpc_fail(call, RPC_INTERNAL_ERROR, NULL, "out of memory");
 		free(members);

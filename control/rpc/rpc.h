@@ -136,6 +136,8 @@ struct rpc_context {
 	// Around reading the configuration's files, which root alone may be able to read; NULL: nothing
 	// is to be done.
 	void (*read_files)(bool on);
+	// Tells the dataplane what the pools now are. 0, or a negative errno.
+	int (*publish)(void *daemon);
 	// What runs stays. -ENOENT: nothing waits for it.
 	int (*confirm)(void *daemon);
 	// Goes back at once. `done` as for reload(), with -ENOENT if nothing waits to be confirmed.

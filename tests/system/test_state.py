@@ -171,6 +171,32 @@ def test_damaged_state_is_told_and_the_copy_serves(mine):
     assert admin(mine)["fe2"] == "drain"
 
 
+def weights(p):
+    return {name: m["weight"] for name, m in p.members().items()}
+
+
+def test_weights_are_kept(mine):
+    """A weight that is set holds at once, over a reload and a kill, until it is set back."""
+    before = weights(mine)["fe1"]
+    for name in weights(mine):
+        if name != "fe2":
+            mine.ctl("member", "set", f"edges/{name}", "weight", "0", "--comment", "all to fe2")
+    assert weights(mine)["fe1"] == 0 and weights(mine)["fe2"] == before
+    assert "member fe1: weight 0" in mine.ctl("config", "show").stdout
+    diff = {(c["object"], c["change"]) for c in mine.all("config.diff")}
+    assert ("pool edges member fe1", "overridden") in diff
+    mine.reload()
+    assert weights(mine)["fe1"] == 0
+    kill(mine)
+    start_again(mine)
+    assert weights(mine)["fe1"] == 0
+    shown = mine.call("member.show", member="edges/fe1")
+    assert (shown["weight-set"], shown["weight-file"]) == (0, before)
+    mine.ctl("member", "set", "edges/fe1", "weight", "default")
+    assert weights(mine)["fe1"] == before
+    assert mine.all("audit.list", user="root")[0]["after"] is not None
+
+
 @pytest.fixture
 def small_disk(lab):
     """A disk of one MiB for the state."""

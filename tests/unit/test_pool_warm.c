@@ -176,6 +176,31 @@ static void test_slow_start_after_maintenance(void **state)
 	assert_int_equal(pool_member_share(m), 100);
 }
 
+// What an operator has set holds over reloads, until it is left to the file again.
+static void test_weight_that_is_set(void **state)
+{
+	(void)state;
+	struct file f = {0};
+	struct pool_member *m = warm_pool(&f, 2);
+	assert_int_equal(m->weight, 1);
+	assert_int_equal(m->weight_set, POOL_WEIGHT_FILE);
+	pool_member_set_weight(set, m, 5);
+	assert_int_equal(m->weight, 5);
+	f.members[0][0].weight = 2;
+	apply(&f);
+	m = member("edges", "m0");
+	assert_int_equal(m->weight, 5);
+	assert_int_equal(m->weight_file, 2);
+	pool_member_set_weight(set, m, POOL_WEIGHT_FILE);
+	assert_int_equal(m->weight, 2);
+	// Without weight nothing comes, so the other is the only one: nothing is withheld from it.
+	pool_member_set_admin(set, m, POOL_ADMIN_MAINT);
+	pool_member_set_admin(set, m, POOL_ADMIN_READY);
+	assert_in_range(pool_member_share(m), 0, 2);
+	pool_member_set_weight(set, member("edges", "m1"), 0);
+	assert_int_equal(pool_member_share(m), 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -183,6 +208,7 @@ int main(void)
 		TEST(test_slow_start_of_the_last),
 		TEST(test_slow_start_is_switched_off),
 		TEST(test_slow_start_after_maintenance),
+		TEST(test_weight_that_is_set),
 		TEST(test_try_all),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -173,6 +173,12 @@ uint32_t pool_member_word(const struct pool_member *m)
 		       : 0;
 }
 
+void pool_member_set_weight(struct pool_set *set, struct pool_member *m, int32_t weight)
+{
+	(void)set;
+	m->weight_set = weight;
+}
+
 unsigned pool_member_share(const struct pool_member *m)
 {
 	return m->id == 2 ? 40 : 100;
@@ -307,6 +313,7 @@ static int setup_methods(void **state)
 			.settings = &pool_config.probe,
 			.id = (uint16_t)(i + 1),
 			.weight = 1,
+			.weight_set = POOL_WEIGHT_FILE,
 			.health = POOL_HEALTH_UP,
 		};
 		// fe1 and fe2 are on one machine.
@@ -628,6 +635,7 @@ static void test_long_walk(void **state)
 #include "tests/unit/rpc_close.h"
 #include "tests/unit/rpc_neighbour.h"
 #include "tests/unit/rpc_reload.h"
+#include "tests/unit/rpc_weight.h"
 #include "tests/unit/rpc_why.h"
 
 static void test_log(void **state)
@@ -763,6 +771,7 @@ int main(void)
 		TEST(test_what_was_meant),
 		TEST(test_probes),
 		TEST(test_member_set),
+		TEST(test_member_weight),
 		TEST(test_pages),
 		TEST(test_session_filters),
 		TEST(test_session_ids),
