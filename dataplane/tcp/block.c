@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Packet buffers that connections hold, and the three limits on them. A buffer counts as one, however
+// few bytes lie in it: that is what a peer costs that sends one byte at a time.
+
+#include "tcp/private.h"
+
+bool tcp_block_allowed(struct tcp *t, const struct tcp_conn *c, bool counts)
+{
+	const struct tcp_peer *p = tcp_peer_at(t, c->peer);
+	enum tcp_counter reason;
+
+	if (c->buffers >= t->settings.connection_buffers)
+		reason = TCP_COUNTER_DROP_LIMIT_CONNECTION;
+	else if (p->buffers >= t->settings.address_buffers)
+		reason = TCP_COUNTER_DROP_LIMIT_ADDRESS;
+	else if (t->free_block == TCP_NONE)
+		reason = TCP_COUNTER_DROP_LIMIT_ALL;
+	else
+		return true;
+	if (counts)
+		t->counters[reason]++;
+	return false;
+}
+
+uint32_t tcp_block_new(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *m)
+{
+	const uint32_t i = t->free_block;
+
+	if (i == TCP_NONE)
+		return TCP_NONE;
+	struct tcp_block *b = &t->blocks[i];
+
+	t->free_block = b->next;
+	t->used_blocks++;
+	c->buffers++;
+	tcp_peer_at(t, c->peer)->buffers++;
+	*b = (struct tcp_block){.m = m, .next = TCP_NONE};
+	return i;
+}
+
+void tcp_block_free(struct tcp *t, struct tcp_conn *c, uint32_t i)
+{
+	struct tcp_block *b = &t->blocks[i];
+
+	rte_pktmbuf_free(b->m);
+	b->m = NULL;
+	b->next = t->free_block;
+	t->free_block = i;
+	t->used_blocks--;
+	c->buffers--;
+	tcp_peer_at(t, c->peer)->buffers--;
+}
+
+uint16_t tcp_block_room(const struct tcp_block *b)
+{
+	return b->m == NULL ? 0 : (uint16_t)(b->m->buf_len - b->offset - b->length);
+}
+
+void tcp_block_free_list(struct tcp *t, struct tcp_conn *c, uint32_t *head)
+{
+	while (*head != TCP_NONE) {
+		const uint32_t i = *head;
+
+		*head = t->blocks[i].next;
+		tcp_block_free(t, c, i);
+	}
+}
