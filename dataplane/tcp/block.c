@@ -4,18 +4,35 @@
 
 #include "tcp/private.h"
 
-bool tcp_block_allowed(struct tcp *t, const struct tcp_conn *c, bool counts)
+// Bytes to be sent may fill half of each limit. If they could fill all, two ends that both send much
+// would both have no room for what the other sends, and wait for each other for ever.
+#define SENDING_PART 2u
+
+static bool is_allowed(
+	const struct tcp *t, const struct tcp_conn *c, uint32_t part, enum tcp_counter *reason)
 {
-	const struct tcp_peer *p = tcp_peer_at(t, c->peer);
+	*reason = TCP_COUNTER_DROP_LIMIT_CONNECTION;
+	if (c->buffers >= t->settings.connection_buffers / part)
+		return false;
+	*reason = TCP_COUNTER_DROP_LIMIT_ADDRESS;
+	if (tcp_peer_at(t, c->peer)->buffers >= t->settings.address_buffers / part)
+		return false;
+	*reason = TCP_COUNTER_DROP_LIMIT_ALL;
+	return t->used_blocks < t->n_blocks / part;
+}
+
+bool tcp_block_may_send(const struct tcp *t, const struct tcp_conn *c)
+{
 	enum tcp_counter reason;
 
-	if (c->buffers >= t->settings.connection_buffers)
-		reason = TCP_COUNTER_DROP_LIMIT_CONNECTION;
-	else if (p->buffers >= t->settings.address_buffers)
-		reason = TCP_COUNTER_DROP_LIMIT_ADDRESS;
-	else if (t->free_block == TCP_NONE)
-		reason = TCP_COUNTER_DROP_LIMIT_ALL;
-	else
+	return is_allowed(t, c, SENDING_PART, &reason);
+}
+
+bool tcp_block_may_receive(struct tcp *t, const struct tcp_conn *c, bool counts)
+{
+	enum tcp_counter reason;
+
+	if (is_allowed(t, c, 1, &reason))
 		return true;
 	if (counts)
 		t->counters[reason]++;

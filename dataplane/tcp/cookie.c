@@ -122,14 +122,17 @@ void tcp_cookie_send(struct tcp *t, const struct tcp_segment *s)
 	tcp_packet_reply(t, &o, s);
 }
 
+bool tcp_cookies_out(const struct tcp *t)
+{
+	return t->cookies_us != 0 && t->now_us - t->cookies_us <= PERIODS * PERIOD_US;
+}
+
 bool tcp_cookie_read(struct tcp *t, const struct tcp_segment *s, struct tcp_half *h)
 {
 	uint32_t size;
 
 	// Where none was sent none can come back, and nobody may guess.
-	if (t->cookies_us == 0 || t->now_us - t->cookies_us > PERIODS * PERIOD_US)
-		return false;
-	if (!cookie_check(t, &s->key, s->seq - 1, s->ack - 1, &size))
+	if (!tcp_cookies_out(t) || !cookie_check(t, &s->key, s->seq - 1, s->ack - 1, &size))
 		return false;
 	*h = (struct tcp_half){
 		.entry.key = s->key,

@@ -85,9 +85,15 @@ static void note_duplicate(struct tcp_conn *c, const struct tcp_segment *s)
 // RFC 5961 3.2: a reset ends the connection only if it has exactly the expected number.
 static void reset_input(struct tcp *t, struct tcp_conn *c, const struct tcp_segment *s)
 {
+	enum tcp_reason reason = TCP_REASON_RESET;
+
 	if (s->seq == c->rcv_nxt) {
-		tcp_conn_close(
-			t, c, c->state == TCP_SYN_RECEIVED ? TCP_REASON_REFUSED : TCP_REASON_RESET);
+		if (c->state == TCP_SYN_RECEIVED)
+			reason = TCP_REASON_REFUSED;
+		// Only the acknowledgement of our FIN was missing, and the peer no longer waits for it.
+		else if (c->state == TCP_LAST_ACK && c->tx_bytes == 0)
+			reason = TCP_REASON_FIN;
+		tcp_conn_close(t, c, reason);
 		return;
 	}
 	TCP_COUNT(t, DROP_RESET);

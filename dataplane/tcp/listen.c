@@ -251,6 +251,11 @@ static struct tcp_conn *ack_input(
 	struct tcp_half h;
 
 	if (!tcp_cookie_read(t, s, &h)) {
+		// While cookies are out, it may have overtaken the ACK that brings one back.
+		if (tcp_cookies_out(t)) {
+			TCP_COUNT(t, DROP_ACK);
+			return NULL;
+		}
 		TCP_COUNT(t, REFUSE_CLOSED_PORT);
 		tcp_packet_reset(t, s);
 		return NULL;

@@ -297,7 +297,8 @@ struct tcp_conn {
 	uint8_t challenges;    // used of it
 };
 
-_Static_assert(sizeof(struct tcp_conn) <= 640, "an idle connection costs no more than 1 KB");
+_Static_assert(
+	sizeof(struct tcp_conn) <= 512, "an idle connection costs no more than 1 KB, all included");
 
 // A connection of which only the SYN has come.
 struct tcp_half {
@@ -473,7 +474,8 @@ static inline struct tcp_block *tcp_block_at(const struct tcp *t, uint32_t i)
 }
 
 // True if one more buffer stays within all three limits; `counts` the refusal.
-bool tcp_block_allowed(struct tcp *t, const struct tcp_conn *c, bool counts);
+bool tcp_block_may_send(const struct tcp *t, const struct tcp_conn *c);
+bool tcp_block_may_receive(struct tcp *t, const struct tcp_conn *c, bool counts);
 // A block for a buffer, which becomes its own. TCP_NONE when there is none.
 uint32_t tcp_block_new(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *m);
 void tcp_block_free(struct tcp *t, struct tcp_conn *c, uint32_t i);
@@ -540,6 +542,8 @@ uint8_t tcp_syn_options(const struct tcp *t, const struct tcp_segment *s);
 
 // cookie.c
 void tcp_cookie_send(struct tcp *t, const struct tcp_segment *s);
+// True while cookies that we have sent may come back.
+bool tcp_cookies_out(const struct tcp *t);
 // Fills what the SYN said if the ACK carries a cookie of ours.
 bool tcp_cookie_read(struct tcp *t, const struct tcp_segment *s, struct tcp_half *h);
 

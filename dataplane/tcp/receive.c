@@ -107,9 +107,9 @@ static bool take_in_order(struct tcp *t, struct tcp_conn *c, const struct part *
 		c->rcv_nxt += p->length;
 		return false;
 	}
-	if (!tcp_block_allowed(t, c, false) && c->ofo_head != TCP_NONE)
+	if (!tcp_block_may_receive(t, c, false) && c->ofo_head != TCP_NONE)
 		ofo_renege(t, c);
-	if (!tcp_block_allowed(t, c, true)) {
+	if (!tcp_block_may_receive(t, c, true)) {
 		*fate = DROPPED;
 		return false;
 	}
@@ -210,7 +210,7 @@ static bool take_early(struct tcp *t, struct tcp_conn *c, struct part *p, enum f
 		*fate = DROPPED;
 		return false;
 	}
-	if (!tcp_block_allowed(t, c, true)) {
+	if (!tcp_block_may_receive(t, c, true)) {
 		*fate = DROPPED;
 		return false;
 	}

@@ -51,7 +51,7 @@ struct tcp_settings tcp_settings_default(void)
 		.keepalive = 0,
 		.keepalive_interval = 75000,
 		.keepalive_probes = 9,
-		// Both buffers full of segments of 1 KB.
+		// The send buffer in segments of 1 KB fills the half that it may have.
 		.connection_buffers = 256,
 		.address_buffers = 4096,
 		.address_connections = 4096,
@@ -199,7 +199,7 @@ static void tell_room(struct tcp *t)
 		struct tcp_conn *c = tcp_conn_at(t, t->lists[LIST_ROOM].head);
 
 		tcp_list_remove(t, c, LIST_ROOM);
-		if (c->tx_bytes < t->settings.send_buffer && tcp_block_allowed(t, c, false))
+		if (c->tx_bytes < t->settings.send_buffer && tcp_block_may_send(t, c))
 			tcp_conn_tell(t, c, TCP_EVENT_WRITABLE);
 		else
 			tcp_list_add(t, c, LIST_ROOM);

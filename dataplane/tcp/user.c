@@ -139,7 +139,7 @@ static uint32_t spare_new(struct tcp *t, struct tcp_conn *c)
 	struct rte_mbuf *m;
 	uint32_t i;
 
-	if (!tcp_block_allowed(t, c, false))
+	if (!tcp_block_may_send(t, c))
 		return TCP_NONE;
 	m = tcp_packet_new(t);
 	if (m == NULL)
