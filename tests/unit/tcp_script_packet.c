@@ -353,12 +353,16 @@ static void step(uint64_t now)
 }
 
 // Lets time go by in steps as a worker that is awake would see it; stops when a packet leaves.
+// What is longer goes by in larger steps, but for its end.
+#define LONG_US 100000000
+
 bool script_wait_until(uint64_t until)
 {
 	while (script.r->now_us < until) {
 		if (script.r->next_out != script.r->n_out)
 			return true;
-		step(RTE_MIN(script.r->now_us + 500, until));
+		step(RTE_MIN(script.r->now_us + (until - script.r->now_us > LONG_US ? 50000 : 500),
+			until));
 	}
 	return script.r->next_out != script.r->n_out;
 }
