@@ -49,7 +49,7 @@ static void local_add(struct ip_config *c, const struct postern_addr *a, uint16_
 
 static uint32_t count_locals(const struct postern_snapshot *s)
 {
-	uint32_t n = s->n_listens;
+	uint32_t n = (uint32_t)s->n_listens + s->n_outbounds;
 
 	for (unsigned i = 0; i < s->n_interfaces; i++)
 		n += (uint32_t)s->interfaces[i].n_addresses + s->interfaces[i].n_translate_from;
@@ -69,6 +69,10 @@ static void fill_locals(
 	}
 	for (unsigned i = 0; i < s->n_listens; i++)
 		local_add(c, &s->listens[i].at.addr, s->listens[i].interface, IP_SERVICE, previous);
+	for (unsigned i = 0; i < s->n_outbounds; i++)
+		if (!postern_addr_is_none(&s->outbounds[i].address))
+			local_add(c, &s->outbounds[i].address, s->outbounds[i].interface,
+				IP_TRANSLATE, previous);
 }
 
 int ip_config_build(struct ip_config *out, const struct postern_snapshot *snapshot,
@@ -98,6 +102,7 @@ int ip_config_build(struct ip_config *out, const struct postern_snapshot *snapsh
 		};
 	for (unsigned i = 0; i < snapshot->n_services; i++)
 		out->forwards |= snapshot->services[i].translate == POSTERN_TRANSLATE_DESTINATION;
+	out->forwards |= snapshot->n_outbounds > 0;
 	fill_locals(out, snapshot, previous);
 	return 0;
 }

@@ -61,7 +61,7 @@ struct ip_packet {
 // Whose an address of ours is; an address may be several at once.
 #define IP_OWN       0x1u // an interface's
 #define IP_SERVICE   0x2u
-#define IP_TRANSLATE 0x4u // a source of what goes to members
+#define IP_TRANSLATE 0x4u // a source of what goes to members, or of what they send out
 
 struct ip_local {
 	struct postern_addr addr;
@@ -92,6 +92,7 @@ enum ip_error {
 	IP_ERROR_TOO_BIG,
 	IP_ERROR_TTL,
 	IP_ERROR_PORT, // nobody there
+	IP_ERROR_PROHIBITED,
 	IP_ERRORS
 };
 

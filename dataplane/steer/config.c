@@ -75,8 +75,10 @@ int steer_config_build(struct steer_config *out, const struct postern_snapshot *
 		return -ENOMEM;
 	}
 	memset(out->listens, 0xff, slots * sizeof(*out->listens));
-	const int rc = fill(out);
+	int rc = fill(out);
 
+	if (rc == 0)
+		rc = steer_nodes_build(out);
 	if (rc < 0)
 		steer_config_clear(out);
 	return rc;
@@ -88,6 +90,7 @@ void steer_config_clear(struct steer_config *c)
 	free(c->ranges);
 	free(c->pools);
 	free(c->services);
+	steer_nodes_clear(c);
 	memset(c, 0, sizeof(*c));
 }
 
@@ -125,6 +128,12 @@ bool steer_listens(const struct steer *s, const struct ip_tuple *t)
 	return steer_listen_find(s, t) != POSTERN_ID_NONE;
 }
 
+bool steer_goes_to_member(const struct steer *s, const struct ip_tuple *t)
+{
+	return steer_node_find(s->config, &t->dst) != NULL &&
+	       steer_node_find(s->config, &t->src) == NULL;
+}
+
 static bool has_changed(const struct steer_member *m, const struct postern_member *to)
 {
 	return !m->known || m->port != rte_cpu_to_be_16(to->at.port) ||
@@ -150,7 +159,7 @@ void steer_member_forget(struct steer *s, uint16_t member)
 {
 	struct steer_member *m = &s->members[member];
 
-	if (!m->known || !m->gone || m->stats.sessions > 0)
+	if (!m->known || !m->gone || m->stats.sessions > 0 || m->stats.flows > 0)
 		return;
 	ip_neigh_release(s->ip, m->neigh);
 	m->neigh = IP_NEIGH_NONE;
@@ -203,6 +212,23 @@ static void adopt_listen(struct steer *s, const struct postern_listen *from)
 		s->n_listen_ids = from->id + 1u;
 }
 
+static void adopt_outbound(struct steer *s, const struct postern_outbound *from)
+{
+	struct steer_listen *l = &s->listens[from->id];
+
+	if (!l->known || !postern_addr_equal(&l->addr, &from->address))
+		memset(&l->stats, 0, sizeof(l->stats));
+	l->known = true;
+	l->gone = false;
+	l->addr = from->address;
+	l->port = 0;
+	l->last_port = 0;
+	l->times = from->times;
+	l->udp_idle_ms = from->udp_idle_ms;
+	if (s->n_listen_ids <= from->id)
+		s->n_listen_ids = from->id + 1u;
+}
+
 void steer_adopt(struct steer *s, const struct steer_config *config)
 {
 	const struct postern_snapshot *snapshot = config->snapshot;
@@ -212,6 +238,8 @@ void steer_adopt(struct steer *s, const struct steer_config *config)
 		s->listens[i].gone = true;
 	for (uint16_t i = 0; i < snapshot->n_listens; i++)
 		adopt_listen(s, &snapshot->listens[i]);
+	for (uint16_t i = 0; i < snapshot->n_outbounds; i++)
+		adopt_outbound(s, &snapshot->outbounds[i]);
 	for (uint32_t i = 0; i < s->n_member_ids; i++)
 		s->members[i].gone = true;
 	for (uint16_t i = 0; i < snapshot->n_members; i++)
@@ -221,6 +249,7 @@ void steer_adopt(struct steer *s, const struct steer_config *config)
 	for (uint32_t i = 0; i < s->n_listen_ids; i++)
 		if (s->listens[i].gone && s->listens[i].stats.sessions > 0)
 			s->sweeping = true;
+	s->sweeping |= s->n_gateway_flows > 0;
 	s->sweep_at = 0;
 	// Health may have been set before the member's place here was known.
 	s->health_seen = UINT64_MAX;

@@ -115,9 +115,9 @@ static bool is_under_way(const struct steer_flow *f, unsigned from, uint32_t seq
 {
 	const unsigned to = from == FROM_CLIENT ? FROM_MEMBER : FROM_CLIENT;
 
-	// Before the member has accepted there is the client's SYN alone.
+	// Before the asked side has accepted there is the SYN alone.
 	if (!(f->flags & FLOW_SYNACK))
-		return from == FROM_CLIENT && seq == f->next[FROM_CLIENT] - 1;
+		return from == steer_flow_asker(f) && seq == f->next[from] - 1;
 	// What the SYN takes may be repeated until the handshake is over.
 	const uint32_t oldest = f->expects[to] - (f->state == POSTERN_SESSION_OPENING);
 
@@ -189,7 +189,7 @@ static void pass_on(struct steer *s, const struct steer_flow *f, unsigned to, st
 	// and members may know no way to strangers. Only where we are their router do they see who
 	// it was.
 	steer_flow_tuple_to(s, f, to, &outer);
-	if (to == FROM_MEMBER && (f->flags & FLOW_DESTINATION))
+	if (to == FROM_MEMBER && (f->flags & (FLOW_DESTINATION | FLOW_GATEWAY)))
 		outer.src = p->tuple.src;
 	steer_rewrite_ip(l3, p->family, &outer, 1);
 	ip_icmp_sum(l3, p->family, icmp, p->l4_length);
@@ -218,7 +218,8 @@ void steer_error_input(struct steer *s, struct ip_packet *p)
 		return;
 	}
 	if (to == FROM_MEMBER && f->state == POSTERN_SESSION_OPENING &&
-		!(f->flags & (FLOW_SYNACK | FLOW_UDP)) && is_unreachable(p) && ask_another(s, f)) {
+		!(f->flags & (FLOW_SYNACK | FLOW_UDP | FLOW_GATEWAY)) && is_unreachable(p) &&
+		ask_another(s, f)) {
 		rte_pktmbuf_free(p->m);
 		return;
 	}

@@ -46,14 +46,47 @@ static bool may_be_forged(const struct steer_flow *f)
 // Half-closed sessions are in full use (RFC 9293 3.6.1) and no more to be given up than others.
 static unsigned list_of(const struct steer_flow *f)
 {
+	const bool flow = steer_flow_asker(f) == FROM_MEMBER;
+
 	if (may_be_forged(f))
-		return LIST_OPENING;
-	return steer_flow_is_over(f) ? LIST_ENDING : LIST_NONE;
+		return flow ? LIST_FLOW_OPENING : LIST_OPENING;
+	if (steer_flow_is_over(f))
+		return flow ? LIST_FLOW_ENDING : LIST_ENDING;
+	return LIST_NONE;
+}
+
+static bool is_ending(unsigned list)
+{
+	return list == LIST_ENDING || list == LIST_FLOW_ENDING;
+}
+
+static unsigned quota_of(const struct steer_flow *f)
+{
+	return steer_flow_asker(f) == FROM_MEMBER ? QUOTA_FLOWS : QUOTA_SESSIONS;
 }
 
 bool steer_flow_may_give_way(const struct steer_flow *f)
 {
 	return list_of(f) != LIST_NONE;
+}
+
+// Without a service: the member is known by its own address, or by its rule's.
+static void gateway_tuple(
+	const struct steer *s, const struct steer_flow *f, unsigned direction, struct ip_tuple *t)
+{
+	const struct postern_addr *member = &s->members[f->member].addr;
+
+	if (direction == FROM_CLIENT) {
+		t->src = f->client;
+		t->sport = f->client_port;
+		t->dst = f->flags & FLOW_DESTINATION ? *member : s->listens[f->listen].addr;
+		t->dport = f->own_port;
+		return;
+	}
+	t->src = *member;
+	t->sport = f->member_port;
+	t->dst = f->client;
+	t->dport = f->client_port;
 }
 
 void steer_flow_tuple(
@@ -64,6 +97,10 @@ void steer_flow_tuple(
 	const bool destination = f->flags & FLOW_DESTINATION;
 
 	t->proto = f->flags & FLOW_UDP ? IPPROTO_UDP : IPPROTO_TCP;
+	if (f->flags & FLOW_GATEWAY) {
+		gateway_tuple(s, f, direction, t);
+		return;
+	}
 	if (direction == FROM_CLIENT) {
 		t->src = f->client;
 		t->sport = f->client_port;
@@ -88,8 +125,12 @@ void steer_flow_tuple_to(
 
 static uint32_t state_time_ms(const struct steer *s, const struct steer_flow *f)
 {
-	const struct postern_session_times *t = &s->listens[f->listen].times;
+	const struct steer_listen *l = &s->listens[f->listen];
+	const struct postern_session_times *t = &l->times;
 
+	// A question and its answer, as of DNS, need not be kept as long as a conversation.
+	if ((f->flags & (FLOW_GATEWAY | FLOW_UDP)) == (FLOW_GATEWAY | FLOW_UDP))
+		return f->flags & FLOW_ASSURED ? l->udp_idle_ms : t->opening_ms;
 	switch (f->state) {
 	case POSTERN_SESSION_OPENING:
 		return t->opening_ms;
@@ -109,7 +150,8 @@ static void arm(struct steer *s, struct steer_flow *f, uint32_t in_ms)
 
 static void count_ending(struct steer *s, const struct steer_flow *f, int n)
 {
-	steer_sessions_add(&s->members[f->member].stats.ending, n);
+	if (!(f->flags & FLOW_GATEWAY))
+		steer_sessions_add(&s->members[f->member].stats.ending, n);
 	steer_sessions_add(&s->listens[f->listen].stats.ending, n);
 }
 
@@ -120,8 +162,8 @@ static void relist(struct steer *s, struct steer_flow *f, unsigned from)
 
 	if (from == to)
 		return;
-	if (from == LIST_ENDING || to == LIST_ENDING)
-		count_ending(s, f, to == LIST_ENDING ? 1 : -1);
+	if (is_ending(from) || is_ending(to))
+		count_ending(s, f, is_ending(to) ? 1 : -1);
 	if (from != LIST_NONE)
 		list_remove(s, &s->lists[from], steer_slot(s, f));
 	if (to != LIST_NONE)
@@ -148,12 +190,24 @@ void steer_flow_set_fin(struct steer *s, struct steer_flow *f, unsigned directio
 	arm(s, f, state_time_ms(s, f));
 }
 
+void steer_flow_established(struct steer *s, struct steer_flow *f)
+{
+	steer_flow_set_state(s, f, POSTERN_SESSION_ESTABLISHED);
+	if (f->flags & FLOW_GATEWAY) {
+		COUNT(s->counters, FLOW_ESTABLISHED);
+		return;
+	}
+	COUNT(s->counters, SESSION_ESTABLISHED);
+	base_add(&s->members[f->member].stats.established, 1);
+}
+
 void steer_flow_assure(struct steer *s, struct steer_flow *f)
 {
 	const unsigned from = list_of(f);
 
 	f->flags |= FLOW_ASSURED;
 	relist(s, f, from);
+	arm(s, f, state_time_ms(s, f));
 }
 
 void steer_flow_join(struct steer *s, struct steer_flow *f, uint16_t member)
@@ -184,9 +238,9 @@ void steer_flow_leave(struct steer *s, struct steer_flow *f)
 	c->member_prev = 0;
 }
 
-static void in_use_set(struct steer *s, uint32_t n)
+static void in_use_add(struct steer *s, unsigned quota, int n)
 {
-	__atomic_store_n(&s->in_use, n, __ATOMIC_RELAXED);
+	steer_sessions_add(&s->in_use[quota], n);
 }
 
 static bool is_published(const struct steer_flow *f)
@@ -205,10 +259,12 @@ void steer_flow_evict(struct steer *s, struct steer_flow *f)
 
 // Sessions that are over in all but name go first, then those that have not begun, or of UDP not gone
 // on; established ones stay whatever comes.
-static bool evict(struct steer *s)
+static bool evict(struct steer *s, unsigned quota)
 {
-	const uint32_t victim = s->lists[LIST_ENDING].head != 0 ? s->lists[LIST_ENDING].head
-								: s->lists[LIST_OPENING].head;
+	const bool flows = quota == QUOTA_FLOWS;
+	const uint32_t over = s->lists[flows ? LIST_FLOW_ENDING : LIST_ENDING].head;
+	const uint32_t victim =
+		over != 0 ? over : s->lists[flows ? LIST_FLOW_OPENING : LIST_OPENING].head;
 
 	if (victim == 0)
 		return false;
@@ -231,11 +287,13 @@ static void cold_begin(const struct steer *s, struct steer_flow_cold *c)
 	__atomic_store_n(&c->opened, (uint32_t)(s->ip->now_us >> OPENED_SHIFT), __ATOMIC_RELAXED);
 }
 
-struct steer_flow *steer_flow_alloc(struct steer *s)
+struct steer_flow *steer_flow_alloc(struct steer *s, uint8_t flags)
 {
+	const unsigned quota = quota_of(&(struct steer_flow){.flags = flags});
 	uint32_t slot;
 
-	if (s->free == 0 && s->high_water == s->capacity && !evict(s))
+	// There are as many slots as both quotas have together.
+	if (s->in_use[quota] >= s->limits[quota] && !evict(s, quota))
 		return NULL;
 	if (s->free != 0) {
 		slot = s->free - 1;
@@ -250,11 +308,13 @@ struct steer_flow *steer_flow_alloc(struct steer *s)
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	cold_begin(s, &s->cold[slot]);
 	flow_begin(f, s->now_ms);
+	f->flags = flags;
 	// Readers take an odd generation for a session whose client and ids are in place, so it
 	// is made odd when they are: see steer_flow_publish().
 	f->state = POSTERN_SESSION_OPENING;
-	list_append(s, &s->lists[LIST_OPENING], slot);
-	in_use_set(s, s->in_use + 1);
+	list_append(s, &s->lists[list_of(f)], slot);
+	in_use_add(s, quota, 1);
+	s->n_gateway_flows += (flags & FLOW_GATEWAY) != 0;
 	return f;
 }
 
@@ -272,11 +332,15 @@ static void withdraw(struct steer *s, struct steer_flow *f)
 		steer_flow_tuple(s, f, d, &t);
 		steer_table_remove(&s->table, steer_tuple_hash(s, &t), steer_slot(s, f) * 2 + d);
 	}
-	if (!(f->flags & FLOW_KILLED))
-		steer_flow_leave(s, f);
-	steer_sessions_add(&s->members[f->member].stats.sessions, -1);
+	if (f->flags & FLOW_GATEWAY) {
+		steer_sessions_add(&s->members[f->member].stats.flows, -1);
+	} else {
+		if (!(f->flags & FLOW_KILLED))
+			steer_flow_leave(s, f);
+		steer_sessions_add(&s->members[f->member].stats.sessions, -1);
+	}
 	steer_sessions_add(&s->listens[f->listen].stats.sessions, -1);
-	if (list_of(f) == LIST_ENDING)
+	if (is_ending(list_of(f)))
 		count_ending(s, f, -1);
 	steer_member_forget(s, f->member);
 	ip_neigh_release(s->ip, f->neigh);
@@ -295,7 +359,8 @@ void steer_flow_free(struct steer *s, struct steer_flow *f)
 		list_remove(s, &s->lists[list], slot);
 	s->cold[slot].list_next = s->free;
 	s->free = slot + 1;
-	in_use_set(s, s->in_use - 1);
+	in_use_add(s, quota_of(f), -1);
+	s->n_gateway_flows -= (f->flags & FLOW_GATEWAY) != 0;
 }
 
 void steer_flow_end(struct steer *s, struct steer_flow *f)
@@ -316,17 +381,20 @@ static void unanswered(struct steer *s, const struct steer_flow *f, enum postern
 
 static void time_is_up(struct steer *s, struct steer_flow *f)
 {
+	const enum postern_side asker = steer_flow_asker_side(f);
+	const enum postern_side asked =
+		asker == POSTERN_SIDE_CLIENT ? POSTERN_SIDE_MEMBER : POSTERN_SIDE_CLIENT;
+
 	if (f->flags & FLOW_UDP) {
 		// Many datagrams want no answer, so silence says nothing of the member.
 		if (f->state == POSTERN_SESSION_OPENING)
-			unanswered(s, f, POSTERN_SIDE_MEMBER);
+			unanswered(s, f, asked);
 		else
 			COUNT(s->counters, CLOSE_IDLE);
 		steer_flow_free(s, f);
 	} else if (f->state == POSTERN_SESSION_OPENING) {
-		unanswered(
-			s, f, f->flags & FLOW_SYNACK ? POSTERN_SIDE_CLIENT : POSTERN_SIDE_MEMBER);
-		if (!(f->flags & FLOW_SYNACK))
+		unanswered(s, f, f->flags & FLOW_SYNACK ? asker : asked);
+		if (!(f->flags & (FLOW_SYNACK | FLOW_GATEWAY)))
 			steer_member_failed(s, f, POSTERN_EVENT_SILENT);
 		steer_flow_free(s, f);
 	} else if (steer_flow_is_over(f)) {

@@ -69,7 +69,7 @@ static bool tcp_read(struct steer *s, struct steer_packet *p)
 	return true;
 }
 
-static bool is_first_segment(const struct steer_packet *p)
+bool steer_is_first_segment(const struct steer_packet *p)
 {
 	return (p->flags & FLAG_MASK) == RTE_TCP_SYN_FLAG;
 }
@@ -77,7 +77,7 @@ static bool is_first_segment(const struct steer_packet *p)
 // A first segment with a wrong checksum would be passed on wrong, and its member, silent about it,
 // would be taken for dead; in a member's answer it tells of a sender that leaves checksums to a port
 // that does not write them. Those of other segments are the receiver's to find.
-static bool checksum_is_right(const struct steer_packet *p)
+bool steer_checksum_is_right(const struct steer_packet *p)
 {
 	const struct rte_mbuf *m = p->ip->m;
 	const void *l3 = rte_pktmbuf_mtod_offset(m, const void *, IP_OFFSET);
@@ -107,7 +107,7 @@ static void first_segment(struct steer *s, struct steer_packet *p)
 		steer_answer_reset(s, p, POSTERN_COUNTER_REFUSE_PORT_CLOSED);
 	} else if (p->ip->ttl <= 1) {
 		HOPS_USED_UP(s, p);
-	} else if (!checksum_is_right(p)) {
+	} else if (!steer_checksum_is_right(p)) {
 		steer_record_packet(s, p, POSTERN_STEP_OPEN, POSTERN_COUNTER_DROP_TCP_CHECKSUM,
 			listen, POSTERN_ID_NONE);
 		DROP(s, p, TCP_CHECKSUM);
@@ -128,11 +128,15 @@ static void unknown_segment(struct steer *s, struct steer_packet *p)
 // A packet of no session that we know: a new one, or something stray.
 static void stray(struct steer *s, struct steer_packet *p)
 {
+	if (ip_config_find(s->ip->config, &p->ip->tuple.dst) == NULL) {
+		steer_pass_through(s, p);
+		return;
+	}
 	if (!ip_is_acceptable(s->ip, p->ip)) {
 		rte_pktmbuf_free(p->ip->m);
 		return;
 	}
-	if (is_first_segment(p))
+	if (steer_is_first_segment(p))
 		first_segment(s, p);
 	else if (p->flags & RTE_TCP_RST_FLAG)
 		DROP(s, p, NO_SESSION);
@@ -151,7 +155,7 @@ static bool syn_again(struct steer *s, struct steer_flow *f, struct steer_packet
 	// The receiver of any other challenges it (RFC 5961 4.2) and sorts it out.
 	if (f->state != POSTERN_SESSION_OPENING)
 		return false;
-	if (p->seq + 1 != f->next[FROM_CLIENT] && !(f->flags & FLOW_SYNACK)) {
+	if (p->seq + 1 != f->next[steer_flow_asker(f)] && !(f->flags & FLOW_SYNACK)) {
 		// Another attempt from the same port: the first is over.
 		COUNT(s->counters, CLOSE_UNANSWERED);
 		steer_record_flow(s, f, POSTERN_STEP_MEMBER, POSTERN_COUNTER_CLOSE_UNANSWERED,
@@ -160,19 +164,24 @@ static bool syn_again(struct steer *s, struct steer_flow *f, struct steer_packet
 		stray(s, p);
 		return true;
 	}
-	if (!(f->flags & FLOW_SYNACK) && s->now_ms - f->last_ms >= REPEATED_SYN_MS) {
+	if (!(f->flags & (FLOW_SYNACK | FLOW_GATEWAY)) &&
+		s->now_ms - f->last_ms >= REPEATED_SYN_MS) {
 		steer_member_failed(s, f, POSTERN_EVENT_SILENT);
 		steer_redispatch(s, f);
 	}
 	return false;
 }
 
-// A member's reset in answer to the SYN. True: another member is being asked instead.
+// A reset in answer to the SYN. True: another member is being asked instead.
 static bool refused(struct steer *s, struct steer_flow *f, const struct steer_packet *p)
 {
 	// Only a reset that acknowledges the SYN is one (RFC 9293 3.10.7.3); the rest passes.
 	if (!(p->flags & RTE_TCP_ACK_FLAG) || !steer_acknowledges_syn(f, p))
 		return false;
+	if (f->flags & FLOW_GATEWAY) {
+		steer_flow_set_state(s, f, POSTERN_SESSION_RESET);
+		return false;
+	}
 	steer_member_failed(s, f, POSTERN_EVENT_REFUSED);
 	if (!steer_redispatch(s, f)) {
 		// The client is told; its next try begins anew.
@@ -187,7 +196,9 @@ static bool refused(struct steer *s, struct steer_flow *f, const struct steer_pa
 static void tcp_in_session(
 	struct steer *s, struct steer_flow *f, unsigned direction, struct steer_packet *p)
 {
-	if (direction == FROM_CLIENT && is_first_segment(p) && syn_again(s, f, p))
+	const bool asked = direction != steer_flow_asker(f);
+
+	if (!asked && steer_is_first_segment(p) && syn_again(s, f, p))
 		return;
 	if (f->flags & FLOW_KILLED) {
 		if (p->flags & RTE_TCP_RST_FLAG)
@@ -200,20 +211,20 @@ static void tcp_in_session(
 		HOPS_USED_UP(s, p);
 		return;
 	}
-	if (direction == FROM_MEMBER && f->state == POSTERN_SESSION_OPENING &&
-		(p->flags & RTE_TCP_SYN_FLAG) && !checksum_is_right(p)) {
+	if (asked && f->state == POSTERN_SESSION_OPENING && (p->flags & RTE_TCP_SYN_FLAG) &&
+		!steer_checksum_is_right(p)) {
 		DROP(s, p, TCP_CHECKSUM);
 		return;
 	}
-	if (direction == FROM_MEMBER && f->state == POSTERN_SESSION_OPENING &&
-		(p->flags & RTE_TCP_RST_FLAG) && !(f->flags & FLOW_SYNACK) && refused(s, f, p)) {
+	if (asked && f->state == POSTERN_SESSION_OPENING && (p->flags & RTE_TCP_RST_FLAG) &&
+		!(f->flags & FLOW_SYNACK) && refused(s, f, p)) {
 		rte_pktmbuf_free(p->ip->m);
 		return;
 	}
 	steer_track(s, f, direction, p);
 	const bool sent = steer_forward(s, f, direction, p);
 
-	if (!(f->flags & FLOW_SYNACK) && direction == FROM_CLIENT)
+	if (!(f->flags & (FLOW_SYNACK | FLOW_GATEWAY)) && !asked)
 		f->syn.asked |= sent;
 }
 

@@ -14,7 +14,7 @@ void steer_member_accepted(struct steer *s, struct steer_flow *f)
 
 	// Behind what took the SYN's place: readers look at the flag first.
 	__atomic_store_n(&f->flags, (uint8_t)(f->flags | FLOW_SYNACK), __ATOMIC_RELEASE);
-	if (m->in_a_row != 0)
+	if (m->in_a_row != 0 && !(f->flags & FLOW_GATEWAY))
 		m->in_a_row = 0;
 }
 

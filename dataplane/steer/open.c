@@ -12,10 +12,6 @@
 // half of a pool down 64 slots in a row without a healthy one have a probability of 2^-64.
 #define WALK_SLOTS 64u
 
-// Draws of a source port before it is given up: with nine of ten ports towards a member taken,
-// all 32 being taken has a probability of 3 %, with eight of ten 0.08 %.
-#define PORT_DRAWS 32u
-
 // Ports below 1024 belong to services (RFC 6335 6); the rest are 64,512 for each member and
 // address of ours.
 #define FIRST_PORT 1024u
@@ -92,12 +88,12 @@ uint16_t steer_pick_member(const struct steer *s, const struct steer_listen *l, 
 }
 
 // A port with which the address is at home here, so that the member's packets find their owner.
-static uint16_t port_of(const struct steer *s, uint16_t nat, uint32_t random)
+static uint16_t port_of(const struct steer *s, const struct postern_addr *addr, uint32_t random)
 {
 	const uint16_t any = (uint16_t)(FIRST_PORT + base_hash_reduce(random, 65536 - FIRST_PORT));
 
 	// It changes bits below FIRST_PORT only.
-	return base_home_port(s->home, &s->nats[nat], any, s->worker);
+	return base_home_port(s->home, addr, any, s->worker);
 }
 
 _Static_assert(FIRST_PORT % (1 << BASE_HOME_BITS_MAX) == 0, "for the lowest bits may be changed");
@@ -109,6 +105,16 @@ static void refuse_flow(struct steer *s, const struct steer_flow *f, enum poster
 	steer_record_flow(s, f, POSTERN_STEP_OPEN, reason, POSTERN_SIDE_MEMBER);
 }
 
+uint16_t steer_port_draw(struct steer *s, const struct postern_addr *addr)
+{
+	return port_of(s, addr, (uint32_t)(steer_random(s) >> 32));
+}
+
+bool steer_port_is_ours(const struct steer *s, const struct postern_addr *addr, uint16_t port)
+{
+	return port >= FIRST_PORT && base_home_worker(s->home, addr, port) == s->worker;
+}
+
 // Draws an address and port of ours towards the session's member that no other session has. When
 // nearly all are taken, one whose session has not begun or is over gives way. Returns 0 with *hash.
 static int draw_port(struct steer *s, struct steer_flow *f, uint64_t *hash)
@@ -117,12 +123,12 @@ static int draw_port(struct steer *s, struct steer_flow *f, uint64_t *hash)
 	const struct steer_nat_range *range =
 		&s->nat_ranges[m->interface * POSTERN_FAMILIES + m->family];
 
-	for (unsigned i = 0; i < PORT_DRAWS && range->count > 0; i++) {
+	for (unsigned i = 0; i < STEER_PORT_DRAWS && range->count > 0; i++) {
 		const uint64_t r = steer_random(s);
 		struct ip_tuple t;
 
 		f->nat = (uint16_t)(range->first + base_hash_reduce((uint32_t)r, range->count));
-		f->own_port = rte_cpu_to_be_16(port_of(s, f->nat, (uint32_t)(r >> 32)));
+		f->own_port = rte_cpu_to_be_16(port_of(s, &s->nats[f->nat], (uint32_t)(r >> 32)));
 		steer_flow_tuple(s, f, FROM_MEMBER, &t);
 		*hash = steer_tuple_hash(s, &t);
 		const uint32_t taken = steer_table_find(s, *hash, &t);
@@ -131,7 +137,7 @@ static int draw_port(struct steer *s, struct steer_flow *f, uint64_t *hash)
 			return 0;
 		struct steer_flow *holder = steer_flow_at(s, taken / 2);
 
-		if (i >= PORT_DRAWS / 2 && holder != f && steer_flow_may_give_way(holder)) {
+		if (i >= STEER_PORT_DRAWS / 2 && holder != f && steer_flow_may_give_way(holder)) {
 			steer_flow_evict(s, holder);
 			return 0;
 		}
@@ -209,7 +215,7 @@ static uint16_t find_client(
 	return ip_neigh_hold(s->ip, interface, &next_hop, IP_NEIGH_CLIENT);
 }
 
-static uint16_t hold_client(
+uint16_t steer_hold_client(
 	struct steer *s, const struct steer_packet *p, const struct steer_flow *f)
 {
 	enum postern_counter reason;
@@ -224,7 +230,7 @@ static uint16_t hold_client(
 // Enters a new session on both sides; on failure the reason has been counted and nothing is left.
 static bool enter(struct steer *s, struct steer_flow *f, const struct steer_packet *p)
 {
-	f->neigh = hold_client(s, p, f);
+	f->neigh = steer_hold_client(s, p, f);
 	if (f->neigh == IP_NEIGH_NONE)
 		return false;
 	if (enter_member_side(s, f) == 0) {
@@ -282,7 +288,7 @@ struct steer_flow *steer_begin(struct steer *s, struct steer_packet *p, uint16_t
 		rte_pktmbuf_free(p->ip->m);
 		return NULL;
 	}
-	struct steer_flow *f = steer_flow_alloc(s);
+	struct steer_flow *f = steer_flow_alloc(s, 0);
 
 	if (f == NULL) {
 		COUNT(s->counters, DROP_TABLE_FULL);

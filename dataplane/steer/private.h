@@ -21,15 +21,18 @@ enum {
 };
 
 // Flags of an entry.
-#define FLOW_FIN_CLIENT  0x01u // bit of FROM_CLIENT
-#define FLOW_FIN_MEMBER  0x02u // bit of FROM_MEMBER
-#define FLOW_FIN_BOTH    (FLOW_FIN_CLIENT | FLOW_FIN_MEMBER)
-#define FLOW_SYNACK      0x04u // the member has accepted
-#define FLOW_ASSURED     0x04u // of UDP, which has no SYN: the client went on after an answer
-#define FLOW_UDP         0x10u
-#define FLOW_DESTINATION 0x20u // only the service's address is translated
-#define FLOW_RANGE       0x40u // the member is asked on the service's port, not on its own
-#define FLOW_KILLED      0x08u // we have reset both sides; what still comes is answered with a reset
+#define FLOW_FIN_CLIENT 0x01u // bit of FROM_CLIENT
+#define FLOW_FIN_MEMBER 0x02u // bit of FROM_MEMBER
+#define FLOW_FIN_BOTH   (FLOW_FIN_CLIENT | FLOW_FIN_MEMBER)
+#define FLOW_SYNACK     0x04u // the member has accepted
+#define FLOW_ASSURED    0x04u // of UDP, which has no SYN: the client went on after an answer
+#define FLOW_UDP        0x10u
+#define FLOW_DESTINATION                                                                           \
+	0x20u              // only the service's address is translated; without a service: nothing
+#define FLOW_RANGE   0x40u // the member is asked on the service's port, not on its own
+#define FLOW_GATEWAY 0x80u // without a service: we are the member's router; and of these:
+#define FLOW_INBOUND 0x40u // begun by the other side, at the member's own address
+#define FLOW_KILLED  0x08u // we have reset both sides; what still comes is answered with a reset
 
 // What a SYN said, kept until the member has accepted, so that it can be said again to another.
 struct steer_syn {
@@ -54,20 +57,25 @@ struct steer_flow {
 	struct postern_addr client;
 	uint16_t client_port; // wire order
 	// Wire order. Of source translation: our port towards the member; of destination
-	// translation: the service's port, which is one of many if it listens on a range.
+	// translation: the service's port, which is one of many if it listens on a range. Without a
+	// service: the port that the client knows the member by.
 	uint16_t own_port;
 	uint16_t listen; // id
 	uint16_t member; // id
-	uint16_t nat;    // source translation: index of our address towards the member
-	uint16_t neigh;  // next hop towards the client
-	uint8_t state;   // enum postern_session_state
+	union {
+		uint16_t nat;         // source translation: index of our address towards the member
+		uint16_t member_port; // without a service; wire order
+	};
+	uint16_t neigh; // next hop towards the client
+	uint8_t state;  // enum postern_session_state
 	uint8_t flags;
 	uint8_t bytes_high[DIRECTIONS]; // bits 32 to 39 of `bytes`
 	uint32_t generation;
 	uint32_t last_ms;          // time of the last packet
 	uint32_t next[DIRECTIONS]; // sequence number that follows what this side has sent
 	union {
-		struct steer_syn syn; // until the member has accepted: FLOW_SYNACK
+		struct steer_syn
+			syn; // until the member has accepted: FLOW_SYNACK; of services alone
 		struct {
 			uint32_t expects[DIRECTIONS]; // what this side has acknowledged last
 			uint32_t bytes[DIRECTIONS];   // of IP packets
@@ -112,7 +120,16 @@ enum {
 	LIST_NONE,
 	LIST_OPENING,
 	LIST_ENDING,
+	LIST_FLOW_OPENING, // likewise of flows that members have begun, which give way to each other alone
+	LIST_FLOW_ENDING,
 	LISTS
+};
+
+// What has places of its own in the table.
+enum {
+	QUOTA_SESSIONS, // begun by clients
+	QUOTA_FLOWS,    // begun by members
+	QUOTAS
 };
 
 struct steer_list {
@@ -138,7 +155,7 @@ struct steer_member {
 	struct postern_member_stats stats; // last: see adopt_member()
 };
 
-// A listening endpoint likewise.
+// A listening endpoint likewise, or an outbound rule, whose address is what members are known by.
 struct steer_listen {
 	struct postern_addr addr;
 	uint16_t port;      // wire order
@@ -150,6 +167,7 @@ struct steer_listen {
 	enum postern_translate translate;
 	enum postern_affinity affinity;
 	struct postern_session_times times;
+	uint32_t udp_idle_ms; // of an outbound rule
 	struct postern_listen_stats stats;
 };
 
@@ -170,10 +188,12 @@ struct steer {
 	struct steer_table table;
 	struct base_secret secret;
 	uint32_t now_ms;
-	uint32_t capacity;
-	uint32_t high_water; // worker: rw, control: ro
-	uint32_t in_use;     // worker: rw, control: ro
-	uint32_t free;       // slot + 1
+	uint32_t capacity;        // slots
+	uint32_t limits[QUOTAS];  // of these
+	uint32_t in_use[QUOTAS];  // worker: rw, control: ro
+	uint32_t n_gateway_flows; // without a service, whoever has begun them
+	uint32_t high_water;      // worker: rw, control: ro
+	uint32_t free;            // slot + 1
 	struct steer_list lists[LISTS];
 	struct base_wheel wheel;
 	struct steer_member *members; // by id
@@ -263,7 +283,41 @@ bool steer_member_reach(struct steer *s, uint16_t member);
 // Forgets a member that is neither configured nor used by a session any more.
 void steer_member_forget(struct steer *s, uint16_t member);
 
+// node.c
+// 0, or -ENOMEM: then what there is is freed by steer_nodes_clear().
+int steer_nodes_build(struct steer_config *c);
+void steer_nodes_clear(struct steer_config *c);
+// The machine at an address, or NULL.
+const struct steer_node *steer_node_find(
+	const struct steer_config *c, const struct postern_addr *a);
+// The first rule that lets a node have a flow with a port, of others or its own, by kind; `rule` is an
+// id, or POSTERN_ID_NONE for any. NULL: none does.
+const struct steer_pass *steer_pass_find(const struct steer_config *c, const struct steer_node *n,
+	enum postern_outbound_ports kind, const struct postern_addr *outside, uint16_t port,
+	uint16_t rule);
+
+// outbound.c
+// A packet of no session whose destination is none of our addresses. Takes it.
+void steer_pass_through(struct steer *s, struct steer_packet *p);
+// True if the configuration still allows a flow without a service.
+bool steer_outbound_stands(const struct steer *s, const struct steer_flow *f);
+
+// input.c
+bool steer_is_first_segment(const struct steer_packet *p);
+// Of the first segment of a side.
+bool steer_checksum_is_right(const struct steer_packet *p);
+
 // flow.c
+// Who has begun it, FROM_CLIENT or FROM_MEMBER.
+static inline unsigned steer_flow_asker(const struct steer_flow *f)
+{
+	return (f->flags & (FLOW_GATEWAY | FLOW_INBOUND)) == FLOW_GATEWAY ? FROM_MEMBER
+									  : FROM_CLIENT;
+}
+static inline enum postern_side steer_flow_asker_side(const struct steer_flow *f)
+{
+	return steer_flow_asker(f) == FROM_CLIENT ? POSTERN_SIDE_CLIENT : POSTERN_SIDE_MEMBER;
+}
 // True if the session is over in all but name: reset, or closed by both sides.
 static inline bool steer_flow_is_over(const struct steer_flow *f)
 {
@@ -271,7 +325,9 @@ static inline bool steer_flow_is_over(const struct steer_flow *f)
 }
 // True if it may be given up for a new one: over, or begun by a client who may be forged.
 bool steer_flow_may_give_way(const struct steer_flow *f);
-// The client of a session of UDP has gone on after the member's answer.
+// Both sides have answered.
+void steer_flow_established(struct steer *s, struct steer_flow *f);
+// Who began a session of UDP has gone on after an answer.
 void steer_flow_assure(struct steer *s, struct steer_flow *f);
 // The addresses and ports of a packet as it comes from a side.
 void steer_flow_tuple(
@@ -279,8 +335,9 @@ void steer_flow_tuple(
 // The same as it leaves towards a side: what would come from there, reversed.
 void steer_flow_tuple_to(
 	const struct steer *s, const struct steer_flow *f, unsigned to, struct ip_tuple *t);
-// A slot for a new session, if need be that of an old one that gives way. NULL: table full.
-struct steer_flow *steer_flow_alloc(struct steer *s);
+// A slot for a new session with these flags, if need be that of an old one that gives way. NULL: table
+// full.
+struct steer_flow *steer_flow_alloc(struct steer *s, uint8_t flags);
 // Shows a session that has been entered everywhere to readers.
 void steer_flow_publish(struct steer_flow *f);
 // Ends one that gives way to another.
@@ -311,6 +368,15 @@ void steer_open(struct steer *s, struct steer_packet *p, uint16_t listen);
 // Chooses another member for a session that is opening and enters it there. False if there is
 // none, or if enough have been asked.
 bool steer_redispatch(struct steer *s, struct steer_flow *f);
+// Draws of a source port before it is given up: with nine of ten ports towards a member taken,
+// all 32 being taken has a probability of 3 %, with eight of ten 0.08 %.
+#define STEER_PORT_DRAWS 32u
+// A source port with an address of ours, at random. Packets to it find this worker by it.
+uint16_t steer_port_draw(struct steer *s, const struct postern_addr *addr);
+bool steer_port_is_ours(const struct steer *s, const struct postern_addr *addr, uint16_t port);
+// The next hop towards who has sent the first packet, or IP_NEIGH_NONE: that has been counted.
+uint16_t steer_hold_client(
+	struct steer *s, const struct steer_packet *p, const struct steer_flow *f);
 uint16_t steer_pick_member(const struct steer *s, const struct steer_listen *l, uint8_t family,
 	const struct ip_tuple *tuple, uint16_t avoid);
 
@@ -376,10 +442,10 @@ void steer_udp_stray(struct steer *s, struct steer_packet *p);
 // The most data that a SYN may carry (RFC 7413): a full segment.
 #define SYN_DATA_MAX 1460u
 
-// True if a segment of the member acknowledges the client's SYN, with the data in it or without.
+// True if a segment of the asked side acknowledges the SYN, with the data in it or without.
 static inline bool steer_acknowledges_syn(const struct steer_flow *f, const struct steer_packet *p)
 {
-	return p->ack - f->next[FROM_CLIENT] <= SYN_DATA_MAX;
+	return p->ack - f->next[steer_flow_asker(f)] <= SYN_DATA_MAX;
 }
 
 // Follows the state of a session from a packet that will be sent on.

@@ -32,7 +32,7 @@ void steer_record_flow(struct steer *s, const struct steer_flow *f, enum postern
 	const uint32_t quiet_ms = s->now_ms - f->last_ms;
 	struct ip_tuple t;
 
-	steer_flow_tuple(s, f, FROM_CLIENT, &t);
+	steer_flow_tuple(s, f, steer_flow_asker(f), &t);
 	struct postern_record r = {
 		.from = t.src,
 		.to = t.dst,

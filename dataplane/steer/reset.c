@@ -130,7 +130,8 @@ void steer_kill(struct steer *s, struct steer_flow *f, enum postern_counter reas
 	}
 	reset_side(s, f, FROM_CLIENT);
 	reset_side(s, f, FROM_MEMBER);
-	steer_flow_leave(s, f);
+	if (!(f->flags & FLOW_GATEWAY))
+		steer_flow_leave(s, f);
 	f->flags |= FLOW_KILLED;
 	f->last_ms = s->now_ms;
 	steer_flow_set_state(s, f, POSTERN_SESSION_RESET);

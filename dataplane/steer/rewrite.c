@@ -86,20 +86,18 @@ static void count(struct steer *s, struct steer_flow *f, unsigned direction, uin
 	struct steer_listen *l = &s->listens[f->listen];
 
 	// Before a member accepts, the SYN lies where the counters will be.
-	if (f->flags & (FLOW_SYNACK | FLOW_UDP)) {
+	if (f->flags & (FLOW_SYNACK | FLOW_UDP | FLOW_GATEWAY)) {
 		const uint32_t before = f->bytes[direction];
 
 		f->bytes[direction] += bytes;
 		if (f->bytes[direction] < before)
 			f->bytes_high[direction]++;
 	}
-	if (direction == FROM_CLIENT) {
-		base_add(&m->stats.bytes_in, bytes);
-		base_add(&l->stats.bytes_in, bytes);
-	} else {
-		base_add(&m->stats.bytes_out, bytes);
-		base_add(&l->stats.bytes_out, bytes);
-	}
+	const bool in = direction == FROM_CLIENT;
+
+	base_add(in ? &l->stats.bytes_in : &l->stats.bytes_out, bytes);
+	if (!(f->flags & FLOW_GATEWAY))
+		base_add(in ? &m->stats.bytes_in : &m->stats.bytes_out, bytes);
 }
 
 bool steer_forward(

@@ -11,12 +11,22 @@
 
 uint32_t steer_capacity(const struct steer *s)
 {
-	return s->capacity;
+	return s->limits[QUOTA_SESSIONS];
+}
+
+uint32_t steer_flows_capacity(const struct steer *s)
+{
+	return s->limits[QUOTA_FLOWS];
 }
 
 uint32_t steer_in_use(const struct steer *s)
 {
-	return __atomic_load_n(&s->in_use, __ATOMIC_RELAXED);
+	return __atomic_load_n(&s->in_use[QUOTA_SESSIONS], __ATOMIC_RELAXED);
+}
+
+uint32_t steer_flows_in_use(const struct steer *s)
+{
+	return __atomic_load_n(&s->in_use[QUOTA_FLOWS], __ATOMIC_RELAXED);
 }
 
 uint32_t steer_high_water(const struct steer *s)
@@ -37,16 +47,30 @@ static void copy_words(void *to, const void *from, size_t size)
 
 static uint64_t bytes(const struct steer_flow *f, unsigned direction)
 {
-	if (!(f->flags & (FLOW_SYNACK | FLOW_UDP)))
+	if (!(f->flags & (FLOW_SYNACK | FLOW_UDP | FLOW_GATEWAY)))
 		return 0;
 	return (uint64_t)f->bytes_high[direction] << 32 | f->bytes[direction];
 }
 
-static struct postern_endpoint seen_by_member(const struct steer *s, const struct steer_flow *f)
+// What the asked side sees as who asks.
+static struct postern_endpoint seen_as(const struct steer *s, const struct steer_flow *f)
 {
+	struct ip_tuple t;
+
+	if (steer_flow_asker(f) == FROM_MEMBER) {
+		steer_flow_tuple(s, f, FROM_CLIENT, &t);
+		return (struct postern_endpoint){t.dst, rte_be_to_cpu_16(t.dport)};
+	}
 	if (f->flags & FLOW_DESTINATION)
 		return (struct postern_endpoint){f->client, rte_be_to_cpu_16(f->client_port)};
 	return (struct postern_endpoint){s->nats[f->nat], rte_be_to_cpu_16(f->own_port)};
+}
+
+static enum postern_session_kind kind_of(const struct steer_flow *f)
+{
+	if (!(f->flags & FLOW_GATEWAY))
+		return POSTERN_SESSION_SERVICE;
+	return f->flags & FLOW_INBOUND ? POSTERN_SESSION_INBOUND : POSTERN_SESSION_OUTBOUND;
 }
 
 int steer_session_read(
@@ -74,6 +98,7 @@ int steer_session_read(
 	const uint64_t idle_ms = (int32_t)idle < 0 ? 0 : idle;
 
 	*out = (struct postern_session){
+		.kind = kind_of(&copy),
 		.worker = s->worker,
 		.slot = slot,
 		.generation = generation,
@@ -81,7 +106,8 @@ int steer_session_read(
 		.client = {copy.client, rte_be_to_cpu_16(copy.client_port)},
 		.listen = copy.listen,
 		.member = copy.member,
-		.translated = seen_by_member(s, &copy),
+		.translated = seen_as(s, &copy),
+		.member_port = copy.flags & FLOW_GATEWAY ? rte_be_to_cpu_16(copy.member_port) : 0,
 		.protocol = copy.flags & FLOW_UDP ? IPPROTO_UDP : IPPROTO_TCP,
 		.age_ms = age_ms,
 		.idle_ms = idle_ms < age_ms ? idle_ms : age_ms,
@@ -113,6 +139,7 @@ void steer_member_stats_add(
 	sum->silent += base_get(&m->silent);
 	sum->bytes_in += base_get(&m->bytes_in);
 	sum->bytes_out += base_get(&m->bytes_out);
+	sum->flows += __atomic_load_n(&m->flows, __ATOMIC_RELAXED);
 	add_sessions(&m->sessions, &m->ending, &sum->sessions, &sum->ending);
 }
 

@@ -59,7 +59,9 @@ struct steer *steer_new(const struct steer_setup *setup)
 		return NULL;
 	s->counters = setup->counters;
 	s->ip = setup->ip;
-	s->capacity = setup->sessions;
+	s->limits[QUOTA_SESSIONS] = setup->sessions;
+	s->limits[QUOTA_FLOWS] = setup->flows;
+	s->capacity = setup->sessions + setup->flows;
 	s->secret = setup->secret;
 	s->worker = setup->worker;
 	s->home = setup->home;
@@ -159,6 +161,23 @@ static void kill_some(struct steer *s)
 	s->killing = false;
 }
 
+// Ends a session that its service or rule leaves no longer. True: that took packets.
+static bool sweep_one(struct steer *s, struct steer_flow *f)
+{
+	const bool gateway = f->flags & FLOW_GATEWAY;
+
+	if (f->generation % 2 == 0 || (f->flags & FLOW_KILLED) ||
+		(gateway ? steer_outbound_stands(s, f) : !s->listens[f->listen].gone))
+		return false;
+	if (steer_flow_is_over(f))
+		steer_flow_end(s, f);
+	else
+		steer_kill(s, f,
+			gateway ? POSTERN_COUNTER_CLOSE_NOT_ALLOWED
+				: POSTERN_COUNTER_CLOSE_SERVICE_GONE);
+	return true;
+}
+
 static void sweep_some(struct steer *s)
 {
 	unsigned resets = KILL_PER_TURN;
@@ -168,16 +187,7 @@ static void sweep_some(struct steer *s)
 			s->sweeping = false;
 			return;
 		}
-		struct steer_flow *f = steer_flow_at(s, s->sweep_at++);
-
-		if (f->generation % 2 != 0 && s->listens[f->listen].gone &&
-			!(f->flags & FLOW_KILLED)) {
-			if (steer_flow_is_over(f))
-				steer_flow_end(s, f);
-			else
-				steer_kill(s, f, POSTERN_COUNTER_CLOSE_SERVICE_GONE);
-			resets--;
-		}
+		resets -= sweep_one(s, steer_flow_at(s, s->sweep_at++));
 	}
 }
 

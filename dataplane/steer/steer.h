@@ -19,6 +19,22 @@ struct base_recorder;
 struct rte_ring;
 struct steer;
 
+// What a rule lets a member do.
+struct steer_pass {
+	uint16_t outbound; // index
+	uint16_t member;   // id
+};
+
+// A machine that members are on. One with several members has its rules' flows as the first of them.
+struct steer_node {
+	struct postern_addr addr;
+	uint32_t first; // of its passes
+	uint16_t count;
+	uint16_t member; // id of any of its members
+	uint16_t last;   // rule that has been noted last, while the table is built
+	bool known;
+};
+
 // What follows from a snapshot for steering, built on the control thread, read by workers.
 struct steer_config {
 	const struct postern_snapshot *snapshot;
@@ -26,7 +42,11 @@ struct steer_config {
 	uint32_t listens_mask;
 	uint16_t *ranges; // indices of those that listen on ranges of ports
 	uint16_t n_ranges;
-	const struct postern_pool **pools;       // by id
+	struct steer_node
+		*nodes; // open addressing, a power of two; NULL: there are no outbound rules
+	uint32_t nodes_mask;
+	struct steer_pass *passes;         // of all nodes, each one's in the order of the file
+	const struct postern_pool **pools; // by id
 	const struct postern_service **services; // by id
 	struct base_secret secret;
 };
@@ -47,6 +67,7 @@ struct steer_setup {
 	struct base_counters *counters;
 	struct ip_layer *ip;            // has adopted its configuration
 	uint32_t sessions;              // capacity
+	uint32_t flows;                 // likewise, of those that members begin
 	uint8_t worker;                 // index
 	const struct base_home *home;   // ports are drawn so that answers are at home here
 	struct rte_ring *events;        // of struct postern_event; this worker is the only producer
@@ -73,6 +94,10 @@ bool steer_error_about(const struct ip_packet *p, struct ip_tuple *back);
 // True if a service listens where the packet goes.
 bool steer_listens(const struct steer *s, const struct ip_tuple *t);
 
+// True if a packet goes to a member's own address from somebody who is none: what others send in flows
+// without a service that translate nothing.
+bool steer_goes_to_member(const struct steer *s, const struct ip_tuple *t);
+
 // Takes the packets of a burst: TCP, UDP, ICMP errors.
 void steer_input(struct steer *s, struct ip_packet *pkts, unsigned n);
 
@@ -86,6 +111,8 @@ bool steer_take_event_mark(struct steer *s);
 // What control reads while the worker runs.
 uint32_t steer_capacity(const struct steer *s);
 uint32_t steer_in_use(const struct steer *s);
+uint32_t steer_flows_capacity(const struct steer *s);
+uint32_t steer_flows_in_use(const struct steer *s);
 uint32_t steer_high_water(const struct steer *s); // slots that have ever been used
 // Copies the session in a slot; -ENOENT if there is none, or if it changed hands meanwhile.
 int steer_session_read(

@@ -39,8 +39,9 @@ static void reset_seen(
 	// Of a member that has not accepted there is no number yet: what refuses the SYN has been
 	// dealt with before (input.c), and the client ignores the rest (RFC 9293 3.10.7.3).
 	const bool begun = f->flags & FLOW_SYNACK;
-	const bool exact = (p->seq == f->next[direction] && (begun || direction == FROM_CLIENT)) ||
-			   (begun && p->seq == f->expects[other(direction)]);
+	const bool exact =
+		(p->seq == f->next[direction] && (begun || direction == steer_flow_asker(f))) ||
+		(begun && p->seq == f->expects[other(direction)]);
 
 	if (!exact || f->state == POSTERN_SESSION_RESET)
 		return;
@@ -51,40 +52,42 @@ static void reset_seen(
 	steer_flow_set_state(s, f, POSTERN_SESSION_RESET);
 }
 
-// The member's SYN-ACK. What the SYN said is not needed any more: its place is used anew. One that
+// The SYN-ACK. What the SYN said is not needed any more: its place is used anew. One that
 // acknowledges something else answers an older connection of the same ports, and is passed on.
 static void accepted(struct steer *s, struct steer_flow *f, const struct steer_packet *p)
 {
+	const unsigned asker = steer_flow_asker(f);
+
 	if (!steer_acknowledges_syn(f, p))
 		return;
 	if (!(f->flags & FLOW_SYNACK)) {
-		f->next[FROM_CLIENT] = p->ack;
-		f->expects[FROM_MEMBER] = p->ack;
-		f->bytes[FROM_CLIENT] = 0;
-		f->bytes[FROM_MEMBER] = 0;
+		f->next[asker] = p->ack;
+		f->expects[!asker] = p->ack;
+		if (!(f->flags & FLOW_GATEWAY)) {
+			f->bytes[FROM_CLIENT] = 0;
+			f->bytes[FROM_MEMBER] = 0;
+		}
 		steer_member_accepted(s, f);
 	}
-	f->next[FROM_MEMBER] = p->end;
-	f->expects[FROM_CLIENT] = p->end;
+	f->next[!asker] = p->end;
+	f->expects[asker] = p->end;
 }
 
-// Only who has seen the SYN-ACK can acknowledge it: until then the client may be forged, and a
+// Only who has seen the SYN-ACK can acknowledge it: until then who asks may be forged, and a
 // forged session must not become one that nothing evicts.
 static void opening(
 	struct steer *s, struct steer_flow *f, unsigned direction, const struct steer_packet *p)
 {
 	const bool syn = p->flags & RTE_TCP_SYN_FLAG;
+	const unsigned asker = steer_flow_asker(f);
 
-	if (direction == FROM_MEMBER && syn && (p->flags & RTE_TCP_ACK_FLAG)) {
+	if (direction != asker && syn && (p->flags & RTE_TCP_ACK_FLAG)) {
 		accepted(s, f, p);
 		return;
 	}
-	if (direction != FROM_CLIENT || syn || !(f->flags & FLOW_SYNACK) ||
-		p->ack != f->next[FROM_MEMBER])
+	if (direction != asker || syn || !(f->flags & FLOW_SYNACK) || p->ack != f->next[!asker])
 		return;
-	steer_flow_set_state(s, f, POSTERN_SESSION_ESTABLISHED);
-	COUNT(s->counters, SESSION_ESTABLISHED);
-	base_add(&s->members[f->member].stats.established, 1);
+	steer_flow_established(s, f);
 }
 
 void steer_track(

@@ -42,12 +42,12 @@ bool steer_udp_read(struct steer *s, struct steer_packet *p)
 void steer_udp_in_session(
 	struct steer *s, struct steer_flow *f, unsigned direction, struct steer_packet *p)
 {
+	const bool asked = direction != steer_flow_asker(f);
+
 	f->last_ms = s->now_ms;
-	if (direction == FROM_MEMBER && f->state == POSTERN_SESSION_OPENING) {
-		steer_flow_set_state(s, f, POSTERN_SESSION_ESTABLISHED);
-		COUNT(s->counters, SESSION_ESTABLISHED);
-		base_add(&s->members[f->member].stats.established, 1);
-	} else if (direction == FROM_CLIENT && f->state == POSTERN_SESSION_ESTABLISHED &&
+	if (asked && f->state == POSTERN_SESSION_OPENING) {
+		steer_flow_established(s, f);
+	} else if (!asked && f->state == POSTERN_SESSION_ESTABLISHED &&
 		   !(f->flags & FLOW_ASSURED)) {
 		steer_flow_assure(s, f);
 	}
@@ -56,6 +56,10 @@ void steer_udp_in_session(
 
 void steer_udp_stray(struct steer *s, struct steer_packet *p)
 {
+	if (ip_config_find(s->ip->config, &p->ip->tuple.dst) == NULL) {
+		steer_pass_through(s, p);
+		return;
+	}
 	if (!ip_is_acceptable(s->ip, p->ip)) {
 		rte_pktmbuf_free(p->ip->m);
 		return;

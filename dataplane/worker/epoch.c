@@ -22,6 +22,13 @@ void postern_snapshot_free(struct postern_snapshot *s)
 		for (unsigned f = 0; f < POSTERN_FAMILIES; f++)
 			free(s->pools[i].maglev[f].slots);
 	}
+	for (unsigned i = 0; s->outbounds != NULL && i < s->n_outbounds; i++) {
+		free(s->outbounds[i].pools);
+		free(s->outbounds[i].to);
+		for (unsigned k = 0; k < POSTERN_OUTBOUND_PORTS; k++)
+			free(s->outbounds[i].ports[k].items);
+	}
+	free(s->outbounds);
 	free(s->interfaces);
 	free(s->services);
 	free(s->listens);

@@ -77,7 +77,7 @@ bool postern_member_is_idle(const struct postern_dataplane *dp, uint16_t member)
 	struct postern_member_stats stats;
 
 	postern_member_read(dp, member, &stats);
-	return stats.sessions == 0;
+	return stats.sessions == 0 && stats.flows == 0;
 }
 
 bool postern_listen_is_idle(const struct postern_dataplane *dp, uint16_t listen)
@@ -98,6 +98,17 @@ const char *postern_session_state_name(enum postern_session_state s)
 	};
 
 	return s < POSTERN_SESSION_STATES ? names[s] : "?";
+}
+
+const char *postern_session_kind_name(enum postern_session_kind k)
+{
+	static const char *const names[POSTERN_SESSION_KINDS] = {
+		[POSTERN_SESSION_SERVICE] = "service",
+		[POSTERN_SESSION_OUTBOUND] = "outbound",
+		[POSTERN_SESSION_INBOUND] = "inbound",
+	};
+
+	return k < POSTERN_SESSION_KINDS ? names[k] : "?";
 }
 
 // A cursor is the worker in its upper half and the slot in its lower.
@@ -173,6 +184,24 @@ uint32_t postern_sessions_in_use(const struct postern_dataplane *dp)
 
 	for (unsigned i = 0; i < dp->n_workers; i++)
 		sum += steer_in_use(dp->workers[i]->steer);
+	return sum;
+}
+
+uint32_t postern_flows_capacity(const struct postern_dataplane *dp)
+{
+	uint32_t sum = 0;
+
+	for (unsigned i = 0; i < dp->n_workers; i++)
+		sum += steer_flows_capacity(dp->workers[i]->steer);
+	return sum;
+}
+
+uint32_t postern_flows_in_use(const struct postern_dataplane *dp)
+{
+	uint32_t sum = 0;
+
+	for (unsigned i = 0; i < dp->n_workers; i++)
+		sum += steer_flows_in_use(dp->workers[i]->steer);
 	return sum;
 }
 

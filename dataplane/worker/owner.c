@@ -4,6 +4,9 @@
 //     from a client               the client's address and port
 //     from a member, translated   our address and port, drawn so that they are at home
 //     from a member, to a client  the client's address and port again (destination translation)
+//     what a member begins        where it goes, as if to a client
+//     its answer, routed          where it comes from
+//     its answer, translated      our port again, drawn by the worker that the first packet came to
 //     an ICMP error               as what would come back from where the quoted packet went
 //
 // Fragments have no ports: which packet they belong to names who puts it together, and hands it on.
@@ -20,7 +23,7 @@ static enum base_home_side side_of(const struct worker *w, const struct ip_tuple
 	const struct ip_local *local = ip_config_find(w->ip.config, &t->dst);
 
 	if (local == NULL)
-		return BASE_HOME_DESTINATION;
+		return steer_goes_to_member(w->steer, t) ? BASE_HOME_SOURCE : BASE_HOME_DESTINATION;
 	// What is a service's alone is clients', also where nobody listens any more: a session outlives a
 	// change of ports.
 	if (local->kind == IP_SERVICE ||

@@ -46,7 +46,7 @@ static struct rte_ring *ring_new(const char *what, unsigned index, size_t size, 
 		name, (unsigned)size, n, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
 }
 
-static int parts_new(struct worker *w, uint32_t sessions)
+static int parts_new(struct worker *w, uint32_t sessions, uint32_t flows)
 {
 	struct postern_dataplane *dp = w->dp;
 	const struct worker_epoch *e = dp->epoch;
@@ -80,6 +80,7 @@ static int parts_new(struct worker *w, uint32_t sessions)
 		.counters = &w->counters,
 		.ip = &w->ip,
 		.sessions = sessions,
+		.flows = flows,
 		.worker = w->index,
 		.home = &dp->home,
 		.events = w->events,
@@ -99,7 +100,7 @@ static int parts_new(struct worker *w, uint32_t sessions)
 	return 0;
 }
 
-int worker_new(struct postern_dataplane *dp, uint8_t index, uint32_t sessions)
+int worker_new(struct postern_dataplane *dp, uint8_t index, uint32_t sessions, uint32_t flows)
 {
 	struct worker *w = base_arena_map(sizeof(*w));
 
@@ -108,7 +109,7 @@ int worker_new(struct postern_dataplane *dp, uint8_t index, uint32_t sessions)
 	w->dp = dp;
 	w->index = index;
 	dp->workers[index] = w;
-	return parts_new(w, sessions);
+	return parts_new(w, sessions, flows);
 }
 
 static void ring_free(struct rte_ring *r)
@@ -196,13 +197,14 @@ static int ports_open(
 	return 0;
 }
 
-static int workers_new(struct postern_dataplane *dp, uint32_t sessions)
+static int workers_new(struct postern_dataplane *dp, const struct postern_start *start)
 {
 	// Shares are equal; who owns a session follows from a hash, so they fill alike.
-	const uint32_t share = (sessions + dp->n_workers - 1) / dp->n_workers;
+	const uint32_t share = (start->sessions + dp->n_workers - 1) / dp->n_workers;
+	const uint32_t flows = (start->flows + dp->n_workers - 1) / dp->n_workers;
 
 	for (unsigned i = 0; i < dp->n_workers; i++) {
-		const int rc = worker_new(dp, (uint8_t)i, share);
+		const int rc = worker_new(dp, (uint8_t)i, share, flows);
 
 		if (rc < 0)
 			return rc;
@@ -235,13 +237,13 @@ static int all_new(struct postern_dataplane *dp, const struct postern_start *sta
 	if (rc == 0) {
 		(*snapshot)->epoch = 1;
 		*snapshot = NULL;
-		rc = workers_new(dp, start->sessions);
+		rc = workers_new(dp, start);
 	}
 	if (rc < 0)
 		snprintf(why, size,
-			"no memory for %u sessions (about 128 bytes each); lower \"sessions\" "
-			"under \"dataplane\"",
-			start->sessions);
+			"no memory for %u sessions and %u flows of members (about 128 bytes each); "
+			"lower \"sessions\" or \"member-flows\" under \"dataplane\"",
+			start->sessions, start->flows);
 	return rc;
 }
 

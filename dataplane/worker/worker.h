@@ -101,7 +101,7 @@ void worker_burst(struct worker *w, uint16_t interface, struct rte_mbuf **pkts, 
 void worker_handed_burst(struct worker *w, uint16_t interface, struct rte_mbuf **pkts, unsigned n);
 
 // Makes a worker with its index and parts; the epoch is adopted at once. Start only. -ENOMEM.
-int worker_new(struct postern_dataplane *dp, uint8_t index, uint32_t sessions);
+int worker_new(struct postern_dataplane *dp, uint8_t index, uint32_t sessions, uint32_t flows);
 // NULL is fine.
 void worker_free(struct worker *w);
 

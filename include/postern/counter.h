@@ -28,6 +28,9 @@
 	X(SESSION_ESTABLISHED, "session-established", "sessions whose handshake was completed")    \
 	X(SESSION_REDISPATCHED, "session-redispatched",                                            \
 		"SYNs sent to another member because the first refused or stayed silent")          \
+	X(FLOW_OPENED, "flow-opened",                                                              \
+		"flows begun by members, or at their own addresses, without a service")            \
+	X(FLOW_ESTABLISHED, "flow-established", "such flows that both sides have answered")        \
 	X(CLOSE_FIN, "close-fin", "sessions ended by both sides")                                  \
 	X(CLOSE_RESET, "close-reset", "sessions ended by a reset that passed through")             \
 	X(CLOSE_IDLE, "close-idle", "established sessions ended by the idle time")                 \
@@ -38,6 +41,8 @@
 		"sessions reset on both sides because their service was removed")                  \
 	X(CLOSE_OPERATOR, "close-operator",                                                        \
 		"sessions reset on both sides because an operator closed them")                    \
+	X(CLOSE_NOT_ALLOWED, "close-not-allowed",                                                  \
+		"flows without a service ended because a reload no longer allows them")            \
 	X(CLOSE_EVICTED, "close-evicted",                                                          \
 		"half-open or closing sessions given up for a new one, the table being full")      \
 	X(RESET_SENT, "reset-sent", "resets that we made ourselves")                               \
@@ -46,6 +51,8 @@
 	X(REFUSE_PORT_CLOSED, "refuse-port-closed", "first packets refused: no service there")     \
 	X(REFUSE_NO_SESSION, "refuse-no-session",                                                  \
 		"segments reset: they belong to no session that we know")                          \
+	X(REFUSE_OUTBOUND, "refuse-outbound",                                                      \
+		"packets of members that no outbound rule lets pass")                              \
 	/* drops: a packet was thrown away without an answer */                                    \
 	X(DROP_TRUNCATED, "drop-truncated", "shorter than its own headers say")                    \
 	X(DROP_ETHERTYPE, "drop-ethertype", "neither IPv4, IPv6 nor ARP")                          \
@@ -68,6 +75,13 @@
 	X(DROP_FRAGMENT_LIMIT, "drop-fragment-limit",                                              \
 		"fragments given up: too many of one packet, or for newer ones")                   \
 	X(DROP_NOT_OURS, "drop-not-ours", "destination is none of our addresses")                  \
+	X(DROP_NOT_MEMBER, "drop-not-member",                                                      \
+		"packets through us that neither come from a member nor go to one")                \
+	X(DROP_UNASKED, "drop-unasked",                                                            \
+		"packets to a member's own address that no flow of its has asked for")             \
+	X(DROP_MEMBER_FLOWS, "drop-member-flows",                                                  \
+		"first packets of members that have as many flows of their own as they may")       \
+	X(DROP_FLOWS_FULL, "drop-flows-full", "no place for another flow that a member begins")    \
 	X(DROP_PROTOCOL, "drop-protocol", "transport protocol that nothing here speaks")           \
 	X(DROP_ARP, "drop-arp", "malformed ARP packet")                                            \
 	X(DROP_ND, "drop-nd", "malformed or unacceptable neighbour discovery (RFC 4861 7.1)")      \

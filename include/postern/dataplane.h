@@ -31,6 +31,7 @@ struct postern_start {
 	unsigned memory_mb; // EAL's memory; 0: computed from the buffers
 	unsigned buffers;   // packet buffers in all
 	uint32_t sessions;  // of all workers together
+	uint32_t flows;     // likewise, of those that members begin; beside the sessions
 	bool busy_poll;     // never sleep
 	char *const *eal;   // further EAL arguments
 	unsigned n_eal;
@@ -99,6 +100,7 @@ struct postern_member_stats {
 	uint64_t bytes_out;   // from the member to clients
 	uint32_t sessions;    // now, those included that are ending
 	uint32_t ending;      // of these: reset, or closed by both sides, and only remembered
+	uint32_t flows;       // now, without a service; not among the sessions
 };
 
 void postern_member_read(
@@ -130,15 +132,28 @@ enum postern_session_state {
 
 const char *postern_session_state_name(enum postern_session_state s);
 
+enum postern_session_kind {
+	POSTERN_SESSION_SERVICE,  // a client's with a service
+	POSTERN_SESSION_OUTBOUND, // begun by a member, without a service
+	POSTERN_SESSION_INBOUND,  // begun at a member's own address
+	POSTERN_SESSION_KINDS
+};
+
+const char *postern_session_kind_name(enum postern_session_kind k);
+
 struct postern_session {
+	enum postern_session_kind kind;
 	uint8_t worker;
 	uint32_t slot;
 	uint32_t generation;
 	enum postern_session_state state;
-	struct postern_endpoint client;
-	uint16_t listen;                    // id
-	uint16_t member;                    // id
-	struct postern_endpoint translated; // what the member sees: ours, or the client's own
+	struct postern_endpoint client; // without a service: whom the member talks to
+	uint16_t listen;                // id, of an outbound rule where there is no service
+	uint16_t member;                // id
+	// What the member sees as the client: ours, or the client's own. Begun by a member: what the other
+	// side sees of it.
+	struct postern_endpoint translated;
+	uint16_t member_port; // the member's own; of services 0
 	uint8_t protocol;
 	uint64_t age_ms;
 	uint64_t idle_ms;
@@ -173,6 +188,9 @@ unsigned postern_closed_take(struct postern_dataplane *dp, struct postern_closed
 
 uint32_t postern_sessions_capacity(const struct postern_dataplane *dp);
 uint32_t postern_sessions_in_use(const struct postern_dataplane *dp);
+// Likewise of the flows that members begin.
+uint32_t postern_flows_capacity(const struct postern_dataplane *dp);
+uint32_t postern_flows_in_use(const struct postern_dataplane *dp);
 
 enum postern_neighbour_state {
 	POSTERN_NEIGHBOUR_NONE,

@@ -107,6 +107,44 @@ struct postern_pool {
 	bool try_all;          // when no member takes sessions, choose as if all did
 };
 
+struct postern_ports {
+	uint16_t first;
+	uint16_t last; // included
+};
+
+struct postern_port_list {
+	struct postern_ports *items;
+	uint16_t n;
+};
+
+enum postern_outbound_ports {
+	POSTERN_OUTBOUND_TCP, // of others, that members may begin flows to
+	POSTERN_OUTBOUND_UDP,
+	POSTERN_INBOUND_TCP, // of members, that others may begin flows to; only without translation
+	POSTERN_INBOUND_UDP,
+	POSTERN_OUTBOUND_PORTS
+};
+
+// What passes for members without a service, postern being their router: what they begin, and what may
+// reach them at their own addresses. One family; of several rules that fit the first counts.
+struct postern_outbound {
+	uint16_t id; // of the same numbers as listening endpoints; stable by name and translation
+	uint8_t family;
+	char name[POSTERN_NAME_SIZE];
+	struct postern_addr
+		address;    // that others see instead of the member's; none: the member's own
+	uint16_t interface; // index: where the address is announced, and whose gateway is
+		// taken; POSTERN_ID_NONE: any but the members' own
+	uint16_t *pools; // ids: whose members
+	uint16_t n_pools;
+	struct postern_prefix *to; // where others are; none: anywhere
+	uint16_t n_to;
+	struct postern_port_list ports[POSTERN_OUTBOUND_PORTS];
+	uint32_t flows_per_member;
+	struct postern_session_times times;
+	uint32_t udp_idle_ms; // of UDP, in place of times.idle_ms
+};
+
 struct postern_snapshot {
 	uint64_t epoch; // set by postern_dataplane_publish()
 	struct postern_interface *interfaces;
@@ -119,6 +157,8 @@ struct postern_snapshot {
 	uint16_t n_pools;
 	struct postern_member *members;
 	uint16_t n_members;
+	struct postern_outbound *outbounds;
+	uint16_t n_outbounds;
 };
 
 // Frees a snapshot that was never published, and everything that it points to; every pointer in

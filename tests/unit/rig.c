@@ -317,8 +317,8 @@ struct rig *rig_new(const struct rig_options *options)
 	RIG_CHECK(worker_epoch_build(&r->dp->epoch, r->dp, s, NULL) == 0);
 	s->epoch = 1;
 	for (unsigned i = 0; i < r->dp->n_workers; i++) {
-		RIG_CHECK(worker_new(r->dp, (uint8_t)i,
-				  options->sessions ? options->sessions : 64) == 0);
+		RIG_CHECK(worker_new(r->dp, (uint8_t)i, options->sessions ? options->sessions : 64,
+				  options->flows ? options->flows : 64) == 0);
 		r->dp->workers[i]->ip.now_us = r->now_us;
 	}
 	RIG_CHECK(worker_rings_new(r->dp) == 0);

@@ -7,6 +7,7 @@
 //   inside  10.0.0.10/24    2001:db8:2::10/64, translate-from .20 ::20 and following
 //   service 203.0.113.20 [2001:db8:1::20], port 5061                    [10.0.0.100, 2001:db8:2::100]
 //   members 10.0.0.101 [2001:db8:2::101] and following, port 5071
+//   outbound rules translate to 203.0.113.25 [2001:db8:1::25]           [10.0.0.90, 2001:db8:2::90]
 //   clients 198.18.0.N [2001:db8:99::N], behind the gateways
 
 #pragma once
@@ -27,9 +28,10 @@ enum {
 #define RIG_POOL         1
 #define RIG_SERVICE      1
 #define RIG_SERVICE_MORE 2
-#define RIG_LISTEN_V4    1 // + POSTERN_V4 or POSTERN_V6
-#define RIG_LISTEN_MORE  3 // likewise
-#define RIG_MEMBER_V4    1 // + number
+#define RIG_LISTEN_V4    1  // + POSTERN_V4 or POSTERN_V6
+#define RIG_LISTEN_MORE  3  // likewise
+#define RIG_OUTBOUND     11 // likewise
+#define RIG_MEMBER_V4    1  // + number
 #define RIG_MEMBER_V6    101
 #define RIG_MEMBERS_MAX  32
 
@@ -40,8 +42,21 @@ enum {
 // A table of 128 entries, as most ports have.
 #define RIG_HOME_BITS 7
 
+// Ports that outbound rules allow over both protocols, and of members where others may begin.
+#define RIG_OUT_FIRST 5061
+#define RIG_OUT_LAST  5063
+#define RIG_IN_FIRST  50000
+#define RIG_IN_LAST   50099
+
 #define RIG_MS 1000ull // in microseconds
 #define RIG_S  1000000ull
+
+enum rig_outbound {
+	RIG_OUTBOUND_NONE,
+	RIG_OUTBOUND_ROUTE,
+	RIG_OUTBOUND_TRANSLATE,
+	RIG_OUTBOUND_SERVICE, // translated to the service's address
+};
 
 // What a snapshot says. Zero stands for the default in brackets.
 struct rig_world {
@@ -54,6 +69,11 @@ struct rig_world {
 	bool destination; // translation of the destination alone
 	bool try_all;
 	enum postern_affinity affinity;
+	enum rig_outbound outbound;
+	bool outbound_near;                 // not to clients from 256 on
+	bool outbound_other;                // the rule is another one, by its id
+	uint16_t outbound_last;             // port [RIG_OUT_LAST]
+	uint32_t flows_per_member;          // [1000]
 	uint16_t last_port;                 // of the first service, which then listens on a range
 	unsigned members;                   // of each family [2]
 	uint32_t without;                   // bit set of members left out
@@ -67,9 +87,12 @@ struct rig_world {
 	((struct postern_session_times){                                                           \
 		.opening_ms = 60000, .idle_ms = 1800000, .closing_ms = 120000, .reset_ms = 30000})
 
+#define RIG_UDP_IDLE_MS 300000
+
 struct rig_options {
 	struct rig_world world;
 	uint32_t sessions; // [64]
+	uint32_t flows;    // [64] that members begin
 	uint64_t start_us; // [1 s]
 	bool tx_checksum;  // ports write checksums
 	bool rx_checksum;  // ports verify them
@@ -169,6 +192,8 @@ struct postern_addr rig_addr(const char *text);
 struct postern_addr rig_client(uint8_t family, unsigned n);
 struct postern_addr rig_service(const struct rig *r, uint8_t family);
 struct postern_addr rig_member(uint8_t family, unsigned n);
+// What others see of a member under an outbound rule.
+struct postern_addr rig_seen(const struct rig_world *w, uint8_t family, unsigned member);
 // The number of a member at an address.
 unsigned rig_member_number(const struct postern_addr *a);
 // The station that has an address, or leads there.

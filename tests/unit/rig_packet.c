@@ -29,11 +29,16 @@ struct postern_addr rig_client(uint8_t family, unsigned n)
 	return a;
 }
 
-struct postern_addr rig_service(const struct rig *r, uint8_t family)
+static struct postern_addr service_of(const struct rig_world *w, uint8_t family)
 {
-	if (r->world.one_arm)
+	if (w->one_arm)
 		return rig_addr(family == POSTERN_V4 ? "10.0.0.100" : "2001:db8:2::100");
 	return rig_addr(family == POSTERN_V4 ? "203.0.113.20" : "2001:db8:1::20");
+}
+
+struct postern_addr rig_service(const struct rig *r, uint8_t family)
+{
+	return service_of(&r->world, family);
 }
 
 struct postern_addr rig_member(uint8_t family, unsigned n)
@@ -42,6 +47,21 @@ struct postern_addr rig_member(uint8_t family, unsigned n)
 
 	a.bytes[15] = (uint8_t)((family == POSTERN_V4 ? 101 : 1) + n);
 	return a;
+}
+
+static const char *const outbound_at[2][POSTERN_FAMILIES] = {
+	{"203.0.113.25", "2001:db8:1::25"}, {"10.0.0.90", "2001:db8:2::90"}};
+
+struct postern_addr rig_seen(const struct rig_world *w, uint8_t family, unsigned member)
+{
+	switch (w->outbound) {
+	case RIG_OUTBOUND_TRANSLATE:
+		return rig_addr(outbound_at[w->one_arm][family]);
+	case RIG_OUTBOUND_SERVICE:
+		return service_of(w, family);
+	default:
+		return rig_member(family, member);
+	}
 }
 
 unsigned rig_member_number(const struct postern_addr *a)

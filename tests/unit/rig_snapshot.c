@@ -114,6 +114,44 @@ static void services(struct postern_snapshot *s, const struct rig_world *w)
 	}
 }
 
+static struct postern_port_list ports(uint16_t first, uint16_t last)
+{
+	struct postern_port_list l = {.items = array(1, sizeof(*l.items)), .n = 1};
+
+	l.items[0] = (struct postern_ports){first, last};
+	return l;
+}
+
+static void outbound(struct postern_snapshot *s, const struct rig_world *w, uint8_t family)
+{
+	struct postern_outbound *o = &s->outbounds[s->n_outbounds++];
+	const uint16_t last = w->outbound_last ? w->outbound_last : RIG_OUT_LAST;
+
+	*o = (struct postern_outbound){
+		.id = (uint16_t)(RIG_OUTBOUND + family + (w->outbound_other ? 2 : 0)),
+		.family = family,
+		.interface = w->outbound == RIG_OUTBOUND_ROUTE ? POSTERN_ID_NONE : RIG_OUTSIDE,
+		.pools = array(1, sizeof(*o->pools)),
+		.n_pools = 1,
+		.ports = {ports(RIG_OUT_FIRST, last), ports(RIG_OUT_FIRST, last)},
+		.flows_per_member = w->flows_per_member ? w->flows_per_member : 1000,
+		.times = w->times.idle_ms ? w->times : RIG_TIMES,
+		.udp_idle_ms = w->times.idle_ms ? w->times.idle_ms : RIG_UDP_IDLE_MS,
+	};
+	o->pools[0] = RIG_POOL;
+	if (w->outbound != RIG_OUTBOUND_ROUTE) {
+		o->address = rig_seen(w, family, 0);
+	} else {
+		o->ports[POSTERN_INBOUND_TCP] = ports(RIG_IN_FIRST, RIG_IN_LAST);
+		o->ports[POSTERN_INBOUND_UDP] = ports(RIG_IN_FIRST, RIG_IN_LAST);
+	}
+	if (w->outbound_near) {
+		o->to = array(1, sizeof(*o->to));
+		o->to[o->n_to++] =
+			prefix(family == POSTERN_V4 ? "198.18.0.0/24" : "2001:db8:99::/120");
+	}
+}
+
 static void member(struct postern_snapshot *s, uint8_t family, unsigned n)
 {
 	struct postern_member *m = &s->members[s->n_members++];
@@ -143,6 +181,9 @@ struct postern_snapshot *rig_snapshot(const struct rig_world *w)
 
 	interfaces(s, w);
 	services(s, w);
+	s->outbounds = array(POSTERN_FAMILIES, sizeof(*s->outbounds));
+	for (uint8_t family = 0; family < POSTERN_FAMILIES && w->outbound; family++)
+		outbound(s, w, family);
 	s->n_pools = 1;
 	s->pools = array(1, sizeof(*s->pools));
 	s->members = array((size_t)2 * n, sizeof(*s->members));
