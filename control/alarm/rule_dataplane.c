@@ -61,6 +61,14 @@ void alarm_rule_sessions(struct alarm_set *set)
 			"posternctl stats; if they are wanted, raise dataplane.sessions and "
 			"restart postern",
 			"%u of %u sessions are in use", use, limit);
+	const uint32_t flows = postern_flows_in_use(set->source.dp);
+	const uint32_t flows_limit = postern_flows_capacity(set->source.dp);
+
+	if (alarm_is_nearly_full(set, ALARM_FLOW_TABLE, "dataplane", flows, flows_limit))
+		alarm_raise(set, ALARM_FLOW_TABLE, ALARM_DEGRADED, "dataplane",
+			"posternctl session list kind outbound; if they are wanted, raise "
+			"dataplane.member-flows and restart postern",
+			"%u of %u flows that members begin are in use", flows, flows_limit);
 }
 
 static void take_sample(struct alarm_set *set)

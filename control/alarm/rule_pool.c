@@ -171,6 +171,27 @@ static void look_at_health(struct alarm_set *set, const struct pool_member *m)
 	}
 }
 
+static void look_at_flows(struct alarm_set *set, const struct config *config,
+	const struct pool_member *m, uint32_t flows)
+{
+	struct member_name room;
+	char remedy[2 * POSTERN_NAME_SIZE + 160];
+
+	if (flows == 0)
+		return;
+	const char *name = name_of(m, &room);
+	const uint32_t limit = config_flows_limit(config, m->pool->name);
+
+	if (!alarm_is_nearly_full(set, ALARM_MEMBER_FLOWS, name, flows, limit))
+		return;
+	snprintf(remedy, sizeof(remedy),
+		"posternctl session list kind outbound member %s; if they are wanted, raise "
+		"flows-per-member of the outbound rule",
+		name);
+	alarm_raise(set, ALARM_MEMBER_FLOWS, ALARM_DEGRADED, name, remedy,
+		"member %s: %u of %u flows of its own are in use", name, flows, limit);
+}
+
 static void look_at_ports(
 	struct alarm_set *set, const struct config *config, const struct pool_member *m)
 {
@@ -178,6 +199,7 @@ static void look_at_ports(
 	struct member_name room;
 
 	postern_member_read(set->source.dp, m->id, &stats);
+	look_at_flows(set, config, m, stats.flows);
 	// No limit is lower than one address's ports, and the way to a member takes a while to find.
 	if ((uint64_t)stats.sessions * 100 <
 			(uint64_t)CONFIG_PORTS_PER_ADDRESS * ALARM_CLEAR_PERCENT ||

@@ -70,7 +70,7 @@ const struct check_name *check_names_find(const struct check_names *names, const
 	return NULL;
 }
 
-static void unknown_name(struct config_context *ctx, const char *kind, const char *name,
+void check_unknown_name(struct config_context *ctx, const char *kind, const char *name,
 	const struct check_names *names)
 {
 	if (names->broken)
@@ -252,7 +252,7 @@ static void check_service_pools(
 			check_families(ctx, s, i, &c->pools.items[pool->index]);
 		} else {
 			config_path_set(ctx, "services[%zu].pool", i);
-			unknown_name(ctx, "pool", s->pool, pools);
+			check_unknown_name(ctx, "pool", s->pool, pools);
 		}
 	}
 }
@@ -265,7 +265,7 @@ static void check_service_sides(
 		if (!side || check_names_find(interfaces, side))
 			continue;
 		config_path_set(ctx, "services[%zu].side", i);
-		unknown_name(ctx, "interface", side, interfaces);
+		check_unknown_name(ctx, "interface", side, interfaces);
 	}
 }
 
@@ -277,6 +277,8 @@ void config_check(struct config_context *ctx, const struct config *c)
 		ctx, "pools", c->pools.items, c->pools.count, sizeof(c->pools.items[0]));
 	struct check_names services = check_names_collect(ctx, "services", c->services.items,
 		c->services.count, sizeof(c->services.items[0]));
+	struct check_names rules = check_names_collect(ctx, "outbound", c->outbound.items,
+		c->outbound.count, sizeof(c->outbound.items[0]));
 	// Without any the missing list has been reported.
 	interfaces.broken |= interfaces.count == 0;
 	check_dataplane(ctx, c);
@@ -285,12 +287,15 @@ void config_check(struct config_context *ctx, const struct config *c)
 	check_service_pools(ctx, c, &pools);
 	check_service_sides(ctx, c, &interfaces);
 	check_services(ctx, c);
+	check_outbound(ctx, c, &pools, &interfaces);
 	check_own_addresses(ctx, c);
 	check_sides(ctx, c);
 	check_organisations(ctx, c);
 	check_reach(ctx, c);
 	check_service_warnings(ctx, c, &pools);
+	check_outbound_warnings(ctx, c, &pools);
 	free(interfaces.items);
 	free(pools.items);
 	free(services.items);
+	free(rules.items);
 }

@@ -25,6 +25,10 @@ struct check_names check_names_collect(struct config_context *ctx, const char *p
 	const void *items, size_t count, size_t stride);
 const struct check_name *check_names_find(const struct check_names *names, const char *name);
 
+// Says at the context's path that nothing has this name, and what has one.
+void check_unknown_name(struct config_context *ctx, const char *kind, const char *name,
+	const struct check_names *names);
+
 // What postern itself answers on or sends from.
 void check_own_addresses(struct config_context *ctx, const struct config *c);
 
@@ -47,7 +51,13 @@ void check_organisations(struct config_context *ctx, const struct config *c);
 void check_service_warnings(
 	struct config_context *ctx, const struct config *c, const struct check_names *pools);
 
-// Whether every service address is announced by exactly one interface.
+// Outbound rules: names, and what belongs to which mode. The tables are of all pools and interfaces.
+void check_outbound(struct config_context *ctx, const struct config *c,
+	const struct check_names *pools, const struct check_names *interfaces);
+void check_outbound_warnings(
+	struct config_context *ctx, const struct config *c, const struct check_names *pools);
+
+// Whether every address of a service or an outbound rule is announced by exactly one interface.
 void check_sides(struct config_context *ctx, const struct config *c);
 
 // True if all addresses of all interfaces are good, so that it can be said where others lie.

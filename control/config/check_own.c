@@ -12,13 +12,14 @@
 enum use {
 	USE_INTERFACE,
 	USE_SERVICE,
+	USE_OUTBOUND,
 	USE_TRANSLATE,
 };
 
 struct own {
 	struct postern_addr addr;
 	enum use use;
-	size_t first; // index of the interface or service
+	size_t first; // index of the interface, service or rule
 	size_t second;
 };
 
@@ -46,6 +47,8 @@ static size_t count_own(const struct config *c)
 		     c->interfaces.items[i].translate_from.count;
 	for (size_t i = 0; i < c->services.count; i++)
 		n += c->services.items[i].listen.count;
+	for (size_t i = 0; i < c->outbound.count; i++)
+		n += c->outbound.items[i].translate_to.count;
 	return n;
 }
 
@@ -75,6 +78,11 @@ static struct table collect(struct config_context *ctx, const struct config *c)
 		for (size_t k = 0; k < s->listen.count; k++)
 			add(&t, &s->listen.items[k].at.addr, USE_SERVICE, i, k);
 	}
+	for (size_t i = 0; i < c->outbound.count; i++) {
+		const struct config_outbound *o = &c->outbound.items[i];
+		for (size_t k = 0; k < o->translate_to.count; k++)
+			add(&t, &o->translate_to.items[k], USE_OUTBOUND, i, k);
+	}
 	qsort(t.items, t.count, sizeof(t.items[0]), compare_own);
 	return t;
 }
@@ -88,6 +96,9 @@ static const char *path_of(char buf[static 64], const struct own *o)
 	case USE_SERVICE:
 		snprintf(buf, 64, "services[%zu].listen[%zu]", o->first, o->second);
 		break;
+	case USE_OUTBOUND:
+		snprintf(buf, 64, "outbound[%zu].translate-to[%zu]", o->first, o->second);
+		break;
 	case USE_TRANSLATE:
 		snprintf(buf, 64, "interfaces[%zu].translate-from[%zu]", o->first, o->second);
 		break;
@@ -95,7 +106,8 @@ static const char *path_of(char buf[static 64], const struct own *o)
 	return buf;
 }
 
-// A service may stand on an interface's address, and services share addresses; nothing else may.
+// A service may stand on an interface's address, services share addresses, and what members begin may
+// leave from either's; nothing else may.
 static void check_shared(struct config_context *ctx, const struct table *t)
 {
 	for (size_t i = 1, first = 0; i < t->count; i++) {
@@ -104,7 +116,7 @@ static void check_shared(struct config_context *ctx, const struct table *t)
 			first = i;
 			continue;
 		}
-		if (b->use == USE_SERVICE)
+		if (b->use == USE_SERVICE || b->use == USE_OUTBOUND)
 			continue;
 		char text[POSTERN_ADDR_TEXT], path[64];
 		config_path_set(ctx, "%s", path_of(path, b));

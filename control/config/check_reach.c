@@ -55,6 +55,14 @@ void check_sides(struct config_context *ctx, const struct config *c)
 				check_side(ctx, c, &s->listen.items[k].at.addr);
 		}
 	}
+	for (size_t i = 0; i < c->outbound.count; i++) {
+		const struct config_outbound *o = &c->outbound.items[i];
+		for (size_t k = 0; !o->side && k < o->translate_to.count; k++) {
+			config_path_set(ctx, "outbound[%zu].translate-to[%zu]", i, k);
+			if (!postern_addr_is_none(&o->translate_to.items[k]))
+				check_side(ctx, c, &o->translate_to.items[k]);
+		}
+	}
 }
 
 static bool has_source(const struct config_interface *in, bool v4)

@@ -164,6 +164,41 @@ struct config_service {
 };
 
 // One mistake in a file, or a warning.
+struct config_ports {
+	uint16_t first;
+	uint16_t last; // included
+};
+
+enum config_outbound_mode {
+	CONFIG_OUTBOUND_ROUTE,     // others see the member's own address
+	CONFIG_OUTBOUND_TRANSLATE, // others see one of postern's
+};
+
+struct config_outbound_times {
+	uint32_t opening_ms;
+	uint32_t idle_ms;
+	uint32_t udp_idle_ms;
+	uint32_t closing_ms;
+	uint32_t reset_ms;
+};
+
+// What passes for members without a service.
+struct config_outbound {
+	char *name;
+	CONFIG_LIST(char *) pools;
+	enum config_outbound_mode mode;
+	CONFIG_LIST(struct postern_addr) translate_to; // at most one a family
+	char *side;                            // NULL: see interface_of() in daemon/snapshot.c
+	CONFIG_LIST(struct postern_prefix) to; // empty: everywhere
+	CONFIG_LIST(struct config_ports) tcp;
+	CONFIG_LIST(struct config_ports) udp;
+	CONFIG_LIST(struct config_ports) inbound_tcp;
+	CONFIG_LIST(struct config_ports) inbound_udp;
+	uint32_t flows_per_member;
+	struct config_outbound_times timeouts;
+	int line;
+};
+
 struct config_error {
 	int line;       // 1-based; 0: the file as a whole
 	char *field;    // "pools[0].members[1].address"
@@ -212,12 +247,14 @@ struct config {
 		uint32_t memory_mb;  // 0: computed
 		uint32_t buffers;
 		uint32_t sessions;
+		uint32_t member_flows;
 		bool busy_poll;
 	} dataplane;
 	CONFIG_LIST(struct config_interface) interfaces;
 	CONFIG_LIST(struct config_pool) pools;
 	CONFIG_LIST(struct config_service) services;
 	CONFIG_LIST(struct config_organisation) organisations;
+	CONFIG_LIST(struct config_outbound) outbound;
 	// What works and is probably not meant, ordered by line; then that of the files it names.
 	struct config_errors warnings;
 };
@@ -309,6 +346,14 @@ const char *config_profile_name(enum config_profile p);
 const char *config_transport_name(enum config_service_transport t);
 const char *config_translate_name(enum config_translate t);
 const char *config_affinity_name(enum config_affinity a);
+const char *config_outbound_mode_name(enum config_outbound_mode m);
+
+// "5061", or "50000-59999".
+#define CONFIG_PORTS_TEXT 12
+const char *config_ports_format(const struct config_ports *p, char buf[static CONFIG_PORTS_TEXT]);
+
+// How many flows a member of a pool may have begun at once; 0: no rule lets it out.
+uint32_t config_flows_limit(const struct config *c, const char *pool);
 
 // The interface that leads to an address: the longest of prefixes and routes, else a gateway; NULL
 // if none does.

@@ -107,6 +107,9 @@ void config_value_print(FILE *to, const struct schema_field *f, const void *at)
 	case SCHEMA_LISTEN:
 		print_address(to, config_listen_format(at, text));
 		break;
+	case SCHEMA_PORTS:
+		fputs(config_ports_format(at, text), to);
+		break;
 	case SCHEMA_NAME:
 	case SCHEMA_TEXT:
 	case SCHEMA_HOST:
@@ -203,6 +206,8 @@ static const char *fixed_expectation(enum schema_type type)
 		       "such "
 		       "as \"192.0.2.1:5061\", \"[2001:db8::1]:5061\" or "
 		       "\"192.0.2.1:50000-59999\"";
+	case SCHEMA_PORTS:
+		return "a port from 1 to 65535 or a range of them such as 50000-59999";
 	case SCHEMA_SOCKET:
 		return "an address of this machine's kernel with a port from 1 to 65535 such as "
 		       "\"127.0.0.1:9464\" or \"[::1]:9464\"";

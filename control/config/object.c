@@ -56,6 +56,8 @@ size_t schema_value_size(const struct schema_field *f)
 	case SCHEMA_ENDPOINT:
 	case SCHEMA_SOCKET:
 		return sizeof(struct postern_endpoint);
+	case SCHEMA_PORTS:
+		return sizeof(struct config_ports);
 	case SCHEMA_LISTEN:
 		return sizeof(struct config_listen);
 	case SCHEMA_OBJECT:

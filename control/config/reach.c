@@ -52,6 +52,18 @@ uint32_t config_sessions_limit(const struct config *c, const struct postern_addr
 	return (sources ? sources : 1) * CONFIG_PORTS_PER_ADDRESS;
 }
 
+uint32_t config_flows_limit(const struct config *c, const char *pool)
+{
+	uint32_t most = 0;
+	for (size_t i = 0; i < c->outbound.count; i++) {
+		const struct config_outbound *o = &c->outbound.items[i];
+		for (size_t k = 0; k < o->pools.count; k++)
+			if (strcmp(o->pools.items[k], pool) == 0 && o->flows_per_member > most)
+				most = o->flows_per_member;
+	}
+	return most;
+}
+
 bool config_pool_needs_no_ports(const struct config *c, const char *pool)
 {
 	bool used = false;

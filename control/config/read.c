@@ -324,7 +324,7 @@ void config_read_tree(struct config_context *ctx, struct config *c)
 {
 	static const char expected[] =
 		"a mapping with the keys postern, dataplane, interfaces, pools, services, "
-		"organisations";
+		"outbound, organisations";
 	const struct config_tree *t = ctx->tree;
 	if (t->count <= CONFIG_TREE_ROOT) {
 		config_mistake(ctx, 0, expected, "the file is empty");

@@ -186,6 +186,14 @@ static const struct schema_field dataplane_fields[] = {
 		.minimum = 1024,
 		.maximum = 1u << 26,
 		.help = "Sessions that the flow table holds at once."},
+	{.key = "member-flows",
+		.type = SCHEMA_NUMBER,
+		.offset = WITHIN(dataplane, member_flows),
+		.standard = "32768",
+		.minimum = 64,
+		.maximum = 1u << 26,
+		.help = "Flows at once that members have begun (`outbound`), beside the sessions: "
+			"neither takes the other's place."},
 	{.key = "busy-poll",
 		.type = SCHEMA_BOOL,
 		.offset = WITHIN(dataplane, busy_poll),
@@ -706,5 +714,13 @@ static const struct schema_field config_fields[] = {
 		.object = &organisation_object,
 		.help = "Whom postern serves. Their partners are in the state database: "
 			"`posternctl allowed-domain list`."},
+	{.key = "outbound",
+		.type = SCHEMA_OBJECT,
+		.flags = SCHEMA_LIST,
+		.offset = offsetof(struct config, outbound),
+		.most = 256,
+		.object = &config_outbound_schema,
+		.help = "What members may begin themselves through postern, their default gateway, "
+			"and where they are reached without a service. Nothing else passes."},
 };
 const struct schema_object config_schema = OBJECT(struct config, -1, config_fields);

@@ -30,6 +30,7 @@ enum schema_type {
 	SCHEMA_ENDPOINT, // [struct postern_endpoint]
 	SCHEMA_LISTEN,   // [struct config_listen] its port may come from a profile
 	SCHEMA_DOMAIN,   // [char *] SIP domain, in the one spelling of domain.h
+	SCHEMA_PORTS,    // [struct config_ports] one or a range
 	SCHEMA_SIP_URI,  // [char *] of the schemes sip and sips
 	SCHEMA_STATUS,   // [uint32_t] of a final SIP response, or the first digit of a class
 	SCHEMA_SOCKET,   // [struct postern_endpoint] of the kernel's, where we listen
@@ -89,6 +90,9 @@ extern const struct schema_object config_probe_schema;
 
 // A service; its struct is struct config_service.
 extern const struct schema_object config_service_schema;
+
+// An outbound rule; its struct is struct config_outbound.
+extern const struct schema_object config_outbound_schema;
 
 // Any CONFIG_LIST, whatever its elements.
 struct schema_list {

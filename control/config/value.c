@@ -297,6 +297,8 @@ static int parse(struct config_input *in, void *at)
 		return config_parse_endpoint(in, at);
 	case SCHEMA_LISTEN:
 		return config_parse_listen(in, at);
+	case SCHEMA_PORTS:
+		return config_parse_ports(in, at);
 	case SCHEMA_SOCKET:
 		return config_parse_socket(in, at);
 	default:
@@ -327,7 +329,8 @@ void config_value_spoil(const struct schema_field *f, void *at)
 	if (f->type == SCHEMA_PREFIX || f->type == SCHEMA_NETWORK) {
 		struct postern_prefix p = {.length = SCHEMA_BAD_LENGTH};
 		memcpy(at, &p, sizeof(p));
-	} else if (size == sizeof(uint32_t) && f->type != SCHEMA_CHOICE) {
+	} else if (size == sizeof(uint32_t) && f->type != SCHEMA_CHOICE &&
+		   f->type != SCHEMA_PORTS) {
 		uint32_t bad = SCHEMA_BAD_NUMBER;
 		memcpy(at, &bad, sizeof(bad));
 	}

@@ -42,6 +42,7 @@ int config_parse_prefix(struct config_input *in, void *at);
 int config_parse_network(struct config_input *in, void *at);
 int config_parse_endpoint(struct config_input *in, void *at);
 int config_parse_listen(struct config_input *in, void *at);
+int config_parse_ports(struct config_input *in, void *at);
 int config_parse_socket(struct config_input *in, void *at);
 
 // Marks a value as one that was wrong.

@@ -173,6 +173,34 @@ int config_parse_listen(struct config_input *in, void *at)
 	return rc;
 }
 
+const char *config_ports_format(const struct config_ports *p, char buf[static CONFIG_PORTS_TEXT])
+{
+	if (p->last == p->first)
+		snprintf(buf, CONFIG_PORTS_TEXT, "%u", p->first);
+	else
+		snprintf(buf, CONFIG_PORTS_TEXT, "%u-%u", p->first, p->last);
+	return buf;
+}
+
+// "5061" or "50000-59999".
+int config_parse_ports(struct config_input *in, void *at)
+{
+	uint64_t first, last;
+	const char *rest = config_unit_digits(in->text, &first);
+	const char *end = rest && *rest == '-' ? config_unit_digits(rest + 1, &last) : rest;
+	if (!end || *end)
+		return config_wrong(in, "%s is neither a port nor a range of ports", in->quoted);
+	if (end == rest)
+		last = first;
+	if (first == 0 || first > UINT16_MAX || last == 0 || last > UINT16_MAX)
+		return config_wrong(in, "%s is out of range", in->quoted);
+	if (end != rest && last <= first)
+		return config_wrong(in, "the range of %s does not go up", in->quoted);
+	struct config_ports p = {(uint16_t)first, (uint16_t)last};
+	memcpy(at, &p, sizeof(p));
+	return 0;
+}
+
 // Where the kernel listens for us: a loopback address, or the unspecified one for all that there
 // are, will do as well.
 int config_parse_socket(struct config_input *in, void *at)

@@ -70,13 +70,16 @@ unsigned claim_devices(const struct config *config);
 // as well, and refuse.
 unsigned claim_addresses(const struct config *config);
 
-// ids.c: ids of listening endpoints, stable by service name, address, ports and transport. NULL when
-// memory is refused.
+// ids.c: ids of listening endpoints, stable by service name, address, ports and transport, and of
+// outbound rules, by name and translation. NULL when memory is refused.
 struct listen_ids *listen_ids_new(void);
 void listen_ids_free(struct listen_ids *ids);
 // The id of an endpoint, a new one if it has none yet; -ENOSPC when none is free, -ENOMEM.
 int listen_ids_get(struct listen_ids *ids, const struct config_service *service,
 	const struct config_listen *listen);
+// Likewise of an outbound rule for a family; `translation` is NULL where there is none.
+int listen_ids_get_outbound(struct listen_ids *ids, const struct config_outbound *rule,
+	unsigned family, const struct postern_addr *translation);
 // Forgets endpoints that the snapshot does not name and that no session uses any more.
 void listen_ids_sweep(struct listen_ids *ids, const struct postern_snapshot *snapshot,
 	const struct postern_dataplane *dp);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Ids of listening endpoints. A session in the dataplane names its endpoint by id, so an id keeps
-// its meaning over reloads and is given to another endpoint only when no session has it.
+// Ids of listening endpoints and outbound rules. A session in the dataplane names what it belongs to by
+// id, so an id keeps its meaning over reloads and is given to another only when no session has it.
 
 #include "control/daemon/daemon.h"
 
@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define KEY_SIZE (POSTERN_NAME_SIZE + POSTERN_ENDPOINT_TEXT + sizeof("- udp"))
+#define KEY_SIZE (POSTERN_NAME_SIZE + POSTERN_ENDPOINT_TEXT + sizeof("outbound - udp"))
 
 struct listen_ids {
-	json_t *by_key; // "service address:port transport" to id
+	json_t *by_key; // "service address:port transport", "outbound name address" to id
 	bool taken[POSTERN_ID_NONE];
 	uint16_t next; // where the search for a free id goes on, so that ids rest before reuse
 };
@@ -51,12 +51,8 @@ static void key_write(char key[static KEY_SIZE], const struct config_service *se
 		config_transport_name(service->transport));
 }
 
-int listen_ids_get(struct listen_ids *ids, const struct config_service *service,
-	const struct config_listen *listen)
+static int id_get(struct listen_ids *ids, const char *key)
 {
-	char key[KEY_SIZE];
-
-	key_write(key, service, listen);
 	const json_t *known = json_object_get(ids->by_key, key);
 
 	if (known != NULL)
@@ -75,6 +71,28 @@ int listen_ids_get(struct listen_ids *ids, const struct config_service *service,
 	return -ENOSPC;
 }
 
+int listen_ids_get(struct listen_ids *ids, const struct config_service *service,
+	const struct config_listen *listen)
+{
+	char key[KEY_SIZE];
+
+	key_write(key, service, listen);
+	return id_get(ids, key);
+}
+
+int listen_ids_get_outbound(struct listen_ids *ids, const struct config_outbound *rule,
+	unsigned family, const struct postern_addr *translation)
+{
+	char key[KEY_SIZE], text[POSTERN_ADDR_TEXT];
+
+	// Names hold no blanks, so that no service's key is like this.
+	snprintf(key, KEY_SIZE, "outbound %s %s", rule->name,
+		translation != NULL    ? postern_addr_format(translation, text)
+		: family == POSTERN_V4 ? "routed4"
+				       : "routed6");
+	return id_get(ids, key);
+}
+
 void listen_ids_sweep(struct listen_ids *ids, const struct postern_snapshot *snapshot,
 	const struct postern_dataplane *dp)
 {
@@ -87,6 +105,8 @@ void listen_ids_sweep(struct listen_ids *ids, const struct postern_snapshot *sna
 		return;
 	for (unsigned i = 0; i < snapshot->n_listens; i++)
 		wanted[snapshot->listens[i].id] = true;
+	for (unsigned i = 0; i < snapshot->n_outbounds; i++)
+		wanted[snapshot->outbounds[i].id] = true;
 	json_object_foreach_safe(ids->by_key, next, key, value)
 	{
 		const uint16_t id = (uint16_t)json_integer_value(value);

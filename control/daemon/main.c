@@ -126,6 +126,7 @@ static int start_dataplane(struct daemon *d, char *why, size_t size)
 		.memory_mb = c->dataplane.memory_mb,
 		.buffers = c->dataplane.buffers,
 		.sessions = c->dataplane.sessions,
+		.flows = c->dataplane.member_flows,
 		.busy_poll = c->dataplane.busy_poll,
 		.eal = c->dataplane.eal.items,
 		.n_eal = (unsigned)c->dataplane.eal.count,

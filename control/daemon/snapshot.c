@@ -138,16 +138,15 @@ static bool pools_fill(struct postern_snapshot *s, const struct pool_set *pools)
 	return true;
 }
 
-// The interface that announces a service's address: the named one, or the one whose prefix holds
-// it. The configuration has been checked, so one is found.
-static uint16_t interface_of(
-	const struct config *c, const struct config_service *service, const struct postern_addr *a)
+// The interface that announces an address: the named one, or the one whose prefix holds it. The
+// configuration has been checked, so one is found.
+static uint16_t interface_of(const struct config *c, const char *side, const struct postern_addr *a)
 {
 	for (uint16_t i = 0; i < c->interfaces.count; i++) {
 		const struct config_interface *f = &c->interfaces.items[i];
 
-		if (service->side != NULL) {
-			if (strcmp(f->name, service->side) == 0)
+		if (side != NULL) {
+			if (strcmp(f->name, side) == 0)
 				return i;
 			continue;
 		}
@@ -175,7 +174,7 @@ static bool listens_fill(struct postern_snapshot *s, const struct config *c, uin
 		s->listens[s->n_listens++] = (struct postern_listen){
 			.id = (uint16_t)id,
 			.service = service,
-			.interface = interface_of(c, from, &l->at.addr),
+			.interface = interface_of(c, from->side, &l->at.addr),
 			.at = l->at,
 			.last_port = l->last_port,
 			.protocol =
@@ -218,13 +217,99 @@ static bool services_fill(struct postern_snapshot *s, const struct config *c,
 	return true;
 }
 
+static bool ports_fill(struct postern_port_list *to, const struct config_ports *from, size_t count)
+{
+	to->items = calloc(count + 1, sizeof(*to->items));
+	if (to->items == NULL)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		to->items[to->n++] = (struct postern_ports){from[i].first, from[i].last};
+	return true;
+}
+
+// The address that others see of a family; NULL: none.
+static const struct postern_addr *translation_of(const struct config_outbound *o, unsigned family)
+{
+	for (size_t i = 0; i < o->translate_to.count; i++)
+		if (postern_addr_is_v4(&o->translate_to.items[i]) == (family == POSTERN_V4))
+			return &o->translate_to.items[i];
+	return NULL;
+}
+
+static bool outbound_fill(struct postern_outbound *to, const struct config_outbound *from,
+	const struct pool_set *pools)
+{
+	const struct config_outbound_times *t = &from->timeouts;
+
+	name_copy(to->name, from->name);
+	to->flows_per_member = from->flows_per_member;
+	to->times = (struct postern_session_times){
+		t->opening_ms, t->idle_ms, t->closing_ms, t->reset_ms};
+	to->udp_idle_ms = t->udp_idle_ms;
+	to->pools = calloc(from->pools.count + 1, sizeof(*to->pools));
+	if (to->pools == NULL)
+		return false;
+	for (size_t i = 0; i < from->pools.count; i++)
+		to->pools[to->n_pools++] = pool_set_find(pools, from->pools.items[i])->id;
+	to->n_to = (uint16_t)from->to.count;
+	return array_copy(&to->to, from->to.items, from->to.count, sizeof(*to->to)) &&
+	       ports_fill(&to->ports[POSTERN_OUTBOUND_TCP], from->tcp.items, from->tcp.count) &&
+	       ports_fill(&to->ports[POSTERN_OUTBOUND_UDP], from->udp.items, from->udp.count) &&
+	       ports_fill(&to->ports[POSTERN_INBOUND_TCP], from->inbound_tcp.items,
+		       from->inbound_tcp.count) &&
+	       ports_fill(&to->ports[POSTERN_INBOUND_UDP], from->inbound_udp.items,
+		       from->inbound_udp.count);
+}
+
+static uint16_t side_of(const struct config *c, const struct config_outbound *from,
+	const struct postern_addr *translation)
+{
+	if (translation == NULL && from->side == NULL)
+		return POSTERN_ID_NONE;
+	return interface_of(c, from->side, translation);
+}
+
+// One a family that the rule lets out.
+static bool outbounds_fill(struct postern_snapshot *s, const struct config *c,
+	const struct pool_set *pools, struct listen_ids *ids)
+{
+	s->outbounds = calloc(c->outbound.count + 1, POSTERN_FAMILIES * sizeof(*s->outbounds));
+	if (s->outbounds == NULL)
+		return false;
+	for (size_t i = 0; i < c->outbound.count * POSTERN_FAMILIES; i++) {
+		const struct config_outbound *from = &c->outbound.items[i / POSTERN_FAMILIES];
+		const uint8_t family = i % POSTERN_FAMILIES;
+		const struct postern_addr *translation = translation_of(from, family);
+
+		if (from->mode == CONFIG_OUTBOUND_TRANSLATE && translation == NULL)
+			continue;
+		const int id = listen_ids_get_outbound(ids, from, family, translation);
+
+		if (id < 0) {
+			LOG(ERROR, "outbound %s: no id for another rule: %s", from->name,
+				strerror(-id));
+			return false;
+		}
+		struct postern_outbound *to = &s->outbounds[s->n_outbounds++];
+
+		to->id = (uint16_t)id;
+		to->family = family;
+		to->interface = side_of(c, from, translation);
+		if (translation != NULL)
+			to->address = *translation;
+		if (!outbound_fill(to, from, pools))
+			return false;
+	}
+	return true;
+}
+
 struct postern_snapshot *snapshot_build(
 	const struct config *config, const struct pool_set *pools, struct listen_ids *ids)
 {
 	struct postern_snapshot *s = calloc(1, sizeof(*s));
 
 	if (s != NULL && interfaces_fill(s, config) && pools_fill(s, pools) &&
-		services_fill(s, config, pools, ids))
+		services_fill(s, config, pools, ids) && outbounds_fill(s, config, pools, ids))
 		return s;
 	postern_snapshot_free(s);
 	return NULL;

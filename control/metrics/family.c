@@ -79,6 +79,18 @@ VALUE(records_pushed_out)
 	return stats.pushed_out;
 }
 
+VALUE(flows)
+{
+	(void)at;
+	return postern_flows_in_use(s->dp);
+}
+
+VALUE(flows_limit)
+{
+	(void)at;
+	return postern_flows_capacity(s->dp);
+}
+
 VALUE(alarms)
 {
 	return alarm_set_count(s->alarms, (enum alarm_severity)at->index);
@@ -125,6 +137,20 @@ LISTEN(refused)
 LISTEN(bytes_in)
 LISTEN(bytes_out)
 
+#define OUTBOUND(field)                                                                            \
+	VALUE(outbound_##field)                                                                    \
+	{                                                                                          \
+		struct postern_listen_stats stats = {0};                                           \
+		postern_listen_read(s->dp, at->outbound->id, &stats);                              \
+		return stats.field;                                                                \
+	}
+
+OUTBOUND(sessions)
+OUTBOUND(opened)
+OUTBOUND(refused)
+OUTBOUND(bytes_in)
+OUTBOUND(bytes_out)
+
 static bool takes_new(const struct pool_member *m)
 {
 	return m->weight > 0 && (pool_member_word(m) & POSTERN_MEMBER_TAKES_NEW) != 0;
@@ -169,6 +195,7 @@ VALUE(pool_certificate)
 	}
 
 MEMBER(sessions)
+MEMBER(flows)
 MEMBER(opened)
 MEMBER(established)
 MEMBER(refused)
@@ -179,6 +206,11 @@ MEMBER(bytes_out)
 VALUE(member_limit)
 {
 	return config_sessions_limit(s->config(s->daemon), &at->member->at.addr);
+}
+
+VALUE(member_flows_limit)
+{
+	return config_flows_limit(s->config(s->daemon), at->pool->name);
 }
 
 VALUE(member_up)
@@ -238,6 +270,10 @@ const struct metrics_family metrics_families[] = {
 		records_limit},
 	{"postern_records_pushed_out", COUNTER, METRICS_ONE, NULL,
 		"Records that gave way to newer ones.", records_pushed_out},
+	{"postern_flows", GAUGE, METRICS_ONE, NULL,
+		"Flows now that members have begun, beside the sessions.", flows},
+	{"postern_flows_limit", GAUGE, METRICS_ONE, NULL,
+		"Flows that members may have begun at once.", flows_limit},
 	{"postern_alarms", GAUGE, METRICS_SEVERITY, NULL, "Alarms that are raised, by severity.",
 		alarms},
 
@@ -275,6 +311,17 @@ const struct metrics_family metrics_families[] = {
 	{"postern_listen_out_bytes", COUNTER, METRICS_LISTEN, "bytes",
 		"Bytes of IP packets to clients.", listen_bytes_out},
 
+	{"postern_outbound_flows", GAUGE, METRICS_OUTBOUND, NULL,
+		"Flows now, those included that are ending.", outbound_sessions},
+	{"postern_outbound_flows_opened", COUNTER, METRICS_OUTBOUND, NULL, "Flows begun.",
+		outbound_opened},
+	{"postern_outbound_flows_refused", COUNTER, METRICS_OUTBOUND, NULL,
+		"First packets dropped because of a limit.", outbound_refused},
+	{"postern_outbound_in_bytes", COUNTER, METRICS_OUTBOUND, "bytes",
+		"Bytes of IP packets to members.", outbound_bytes_in},
+	{"postern_outbound_out_bytes", COUNTER, METRICS_OUTBOUND, "bytes",
+		"Bytes of IP packets from members.", outbound_bytes_out},
+
 	{"postern_pool_members", GAUGE, METRICS_POOL, NULL, "Members of the pool.", pool_members},
 	{"postern_pool_members_accepting", GAUGE, METRICS_POOL, NULL,
 		"Members that take new sessions.", pool_accepting},
@@ -296,6 +343,12 @@ const struct metrics_family metrics_families[] = {
 	{"postern_member_sessions_limit", GAUGE, METRICS_MEMBER, NULL,
 		"Sessions that the source addresses towards the member have ports for.",
 		member_limit},
+	{"postern_member_flows", GAUGE, METRICS_MEMBER, NULL,
+		"Flows now without a service, begun by the member or at its own address.",
+		member_flows},
+	{"postern_member_flows_limit", GAUGE, METRICS_MEMBER, NULL,
+		"Flows that the member may have begun at once; 0: no outbound rule lets it out.",
+		member_flows_limit},
 	{"postern_member_sessions_opened", COUNTER, METRICS_MEMBER, NULL,
 		"Sessions sent to the member.", member_opened},
 	{"postern_member_sessions_established", COUNTER, METRICS_MEMBER, NULL,

@@ -24,6 +24,7 @@ enum metrics_each {
 	METRICS_SEVERITY, // of alarms
 	METRICS_INTERFACE,
 	METRICS_LISTEN,
+	METRICS_OUTBOUND,
 	METRICS_POOL,
 	METRICS_MEMBER,
 };
@@ -34,6 +35,7 @@ struct metrics_subject {
 	const struct config_interface *interface;
 	const struct postern_listen *listen;
 	const struct postern_service *service;
+	const struct postern_outbound *outbound;
 	const struct pool *pool;
 	const struct pool_member *member;
 };

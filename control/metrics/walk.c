@@ -68,6 +68,16 @@ static bool at_listen(const struct metrics_walk *walk, struct metrics_subject *a
 	return true;
 }
 
+static bool at_outbound(const struct metrics_walk *walk, struct metrics_subject *at)
+{
+	const struct postern_snapshot *s = walk->source->snapshot(walk->source->daemon);
+
+	if (walk->outer >= s->n_outbounds)
+		return false;
+	at->outbound = &s->outbounds[walk->outer];
+	return true;
+}
+
 static bool at_interface(const struct metrics_walk *walk, struct metrics_subject *at)
 {
 	const struct config *c = walk->source->config(walk->source->daemon);
@@ -107,6 +117,8 @@ static bool find_subject(
 		return at_interface(walk, at);
 	case METRICS_LISTEN:
 		return at_listen(walk, at);
+	case METRICS_OUTBOUND:
+		return at_outbound(walk, at);
 	case METRICS_POOL:
 		at->pool = pool_set_at(walk->source->pools, walk->outer);
 		return at->pool != NULL;
@@ -144,6 +156,10 @@ static void write_labels(
 	case METRICS_INTERFACE:
 		if (at->interface != NULL)
 			label(labels, "interface", at->interface->name);
+		break;
+	case METRICS_OUTBOUND:
+		label(labels, "outbound", at->outbound->name);
+		label(labels, "family", at->outbound->family == POSTERN_V4 ? "ipv4" : "ipv6");
 		break;
 	case METRICS_LISTEN:
 		label(labels, "service", at->service != NULL ? at->service->name : "");

@@ -34,6 +34,14 @@ static json_t *text_or_null(const char *text)
 	return text ? rpc_text(text) : json_null();
 }
 
+// Where the member listens, or, without a service, what it speaks from.
+static json_t *member_address(const struct pool_member *m, const struct postern_session *s)
+{
+	const struct postern_endpoint own = {m->at.addr, s->member_port};
+
+	return rpc_endpoint(s->kind == POSTERN_SESSION_SERVICE ? &m->at : &own);
+}
+
 // What has been removed since the session began is shown as null.
 static json_t *session_object(const struct rpc_context *context, const struct postern_session *s)
 {
@@ -41,14 +49,15 @@ static json_t *session_object(const struct rpc_context *context, const struct po
 	const struct postern_listen *l = rpc_session_listen(snapshot, s->listen);
 	const struct pool_member *m = pool_set_member(context->pools, s->member);
 
-	return json_pack("{s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 		"session", rpc_textf("w%u.%" PRIx32 ".%" PRIx32, s->worker, s->slot, s->generation),
-		"state", postern_session_state_name(s->state), "protocol",
+		"kind", postern_session_kind_name(s->kind), "state",
+		postern_session_state_name(s->state), "protocol",
 		s->protocol == IPPROTO_UDP ? "udp" : "tcp", "client", rpc_endpoint(&s->client),
-		"service", text_or_null(rpc_session_service(snapshot, l)), "listen",
+		"service", text_or_null(rpc_session_belongs(snapshot, s)), "listen",
 		l ? rpc_endpoint(&l->at) : json_null(), "translated", rpc_endpoint(&s->translated),
 		"member", m ? rpc_textf("%s/%s", m->pool->name, m->name) : json_null(), "address",
-		m ? rpc_endpoint(&m->at) : json_null(), "age-ms", rpc_uint(s->age_ms), "idle-ms",
+		m ? member_address(m, s) : json_null(), "age-ms", rpc_uint(s->age_ms), "idle-ms",
 		rpc_uint(s->idle_ms), "bytes-in", rpc_uint(s->bytes_in), "bytes-out",
 		rpc_uint(s->bytes_out));
 }

@@ -188,7 +188,7 @@ static struct rpc_closing *closing_new(struct rpc_call *call, const struct rpc_c
 	return c;
 }
 
-static const char *const filters[] = {"service", "pool", "member", "client", "state"};
+static const char *const filters[] = {"service", "pool", "member", "client", "kind", "state"};
 
 static bool has_filter(const json_t *params)
 {

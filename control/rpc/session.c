@@ -29,6 +29,17 @@ const char *rpc_session_service(const struct postern_snapshot *s, const struct p
 	return NULL;
 }
 
+const char *rpc_session_belongs(
+	const struct postern_snapshot *s, const struct postern_session *session)
+{
+	if (session->kind == POSTERN_SESSION_SERVICE)
+		return rpc_session_service(s, rpc_session_listen(s, session->listen));
+	for (uint16_t i = 0; s && i < s->n_outbounds; i++)
+		if (s->outbounds[i].id == session->listen)
+			return s->outbounds[i].name;
+	return NULL;
+}
+
 static bool member_matches(const struct rpc_context *context, const struct rpc_session_filter *f,
 	const struct postern_session *s)
 {
@@ -55,7 +66,8 @@ static bool service_matches(const struct rpc_context *context, const struct rpc_
 	if (!wanted)
 		return true;
 	const struct postern_snapshot *snapshot = context->snapshot(context->daemon);
-	const char *name = rpc_session_service(snapshot, rpc_session_listen(snapshot, s->listen));
+	const char *name =
+		s->kind == POSTERN_SESSION_SERVICE ? rpc_session_belongs(snapshot, s) : NULL;
 	return name && strcmp(name, wanted) == 0;
 }
 
@@ -65,6 +77,10 @@ bool rpc_session_matches(const struct rpc_context *context, const struct rpc_ses
 	const char *state = rpc_param_string(f->params, "state");
 
 	if (state && strcmp(state, postern_session_state_name(s->state)) != 0)
+		return false;
+	const char *kind = rpc_param_string(f->params, "kind");
+
+	if (kind && strcmp(kind, postern_session_kind_name(s->kind)) != 0)
 		return false;
 	if (f->by_client && !postern_prefix_contains(&f->client, &s->client.addr))
 		return false;
@@ -140,4 +156,5 @@ json_t *rpc_session_id_mistake(json_t *mistakes)
 		"an id as session list shows it, like w0.3fa2.17");
 }
 
+const char *const rpc_session_kinds[] = {"service", "outbound", "inbound", NULL};
 const char *const rpc_session_states[] = {"opening", "established", "closing", "reset", NULL};

@@ -19,6 +19,7 @@ struct rpc_session_filter {
 	uint16_t client_port; // 0: any
 };
 
+extern const char *const rpc_session_kinds[];
 extern const char *const rpc_session_states[];
 
 #define RPC_SESSION_FILTER_PARAMS                                                                  \
@@ -27,6 +28,9 @@ extern const char *const rpc_session_states[];
 		{"member", RPC_STRING, false, false, NULL, "sessions of this POOL/MEMBER only"},   \
 		{"client", RPC_STRING, false, false, NULL,                                         \
 			"sessions from this ADDRESS, ADDRESS/BITS or ADDRESS:PORT only"},          \
+		{"kind", RPC_STRING, false, false, rpc_session_kinds,                              \
+			"service: of services; outbound: begun by members; inbound: begun at "     \
+			"members' own addresses"},                                                 \
 	{                                                                                          \
 		"state", RPC_STRING, false, false, rpc_session_states,                             \
 			"sessions in this state only"                                              \
@@ -47,4 +51,7 @@ json_t *rpc_session_id_mistake(json_t *mistakes);
 
 // NULL: it has been removed since.
 const struct postern_listen *rpc_session_listen(const struct postern_snapshot *s, uint16_t id);
+// The name of the service, or of the outbound rule, that it belongs to.
+const char *rpc_session_belongs(
+	const struct postern_snapshot *s, const struct postern_session *session);
 const char *rpc_session_service(const struct postern_snapshot *s, const struct postern_listen *l);

@@ -216,11 +216,13 @@ static void adopt_outbound(struct steer *s, const struct postern_outbound *from)
 {
 	struct steer_listen *l = &s->listens[from->id];
 
-	if (!l->known || !postern_addr_equal(&l->addr, &from->address))
-		memset(&l->stats, 0, sizeof(l->stats));
+	// Control reads the address of those that have flows.
+	if (!l->known || !postern_addr_equal(&l->addr, &from->address)) {
+		steer_stats_clear(&l->stats, sizeof(l->stats));
+		l->addr = from->address;
+	}
 	l->known = true;
 	l->gone = false;
-	l->addr = from->address;
 	l->port = 0;
 	l->last_port = 0;
 	l->times = from->times;

@@ -30,16 +30,18 @@ void steer_record_flow(struct steer *s, const struct steer_flow *f, enum postern
 {
 	const uint8_t who = (uint8_t)side;
 	const uint32_t quiet_ms = s->now_ms - f->last_ms;
+	const unsigned asker = steer_flow_asker(f);
 	struct ip_tuple t;
 
-	steer_flow_tuple(s, f, steer_flow_asker(f), &t);
+	steer_flow_tuple(s, f, asker, &t);
 	struct postern_record r = {
 		.from = t.src,
 		.to = t.dst,
 		.from_port = rte_be_to_cpu_16(t.sport),
 		.to_port = rte_be_to_cpu_16(t.dport),
 		.reason = (uint16_t)reason,
-		.interface = ip_neigh_interface(s->ip, f->neigh),
+		.interface = asker == FROM_CLIENT ? ip_neigh_interface(s->ip, f->neigh)
+						  : s->members[f->member].interface,
 		.listen = f->listen,
 		.member = f->member,
 		.protocol = (uint8_t)t.proto,
@@ -51,7 +53,7 @@ void steer_record_flow(struct steer *s, const struct steer_flow *f, enum postern
 	postern_record_add(&r, POSTERN_FACT_SIDE, &who, sizeof(who));
 	postern_record_add(&r, POSTERN_FACT_QUIET_MS, &quiet_ms, sizeof(quiet_ms));
 	// What the SYN said is kept until the member has accepted.
-	if (!(f->flags & (FLOW_SYNACK | FLOW_UDP)) && f->syn.tries > 0)
+	if (!(f->flags & (FLOW_SYNACK | FLOW_UDP | FLOW_GATEWAY)) && f->syn.tries > 0)
 		postern_record_add(&r, POSTERN_FACT_ASKED, &f->syn.tries, sizeof(f->syn.tries));
 	base_record(s->recorder, &r, s->ip->now_us);
 }

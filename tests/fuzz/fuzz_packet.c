@@ -24,11 +24,18 @@ struct peer {
 	uint32_t next[DIRECTIONS];
 };
 
+// A flow without a service.
+struct through {
+	uint16_t seen_port;
+	uint32_t next[DIRECTIONS];
+};
+
 struct script {
 	const uint8_t *data;
 	size_t size, at;
 	struct rig *r;
 	struct peer peers[PEERS];
+	struct through through[PEERS][2];
 	struct rig_packet last; // what came out
 };
 
@@ -150,6 +157,59 @@ static void do_datagram(struct script *s)
 	learn(s, peer);
 }
 
+// A packet of a flow without a service: which member and host, who sends, over what; ports that rules
+// allow and others, and strangers as either side.
+static void do_through(struct script *s)
+{
+	static const uint8_t usual[8] = {RTE_TCP_SYN_FLAG, RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG,
+		RTE_TCP_ACK_FLAG, RTE_TCP_ACK_FLAG | RTE_TCP_FIN_FLAG, RTE_TCP_RST_FLAG,
+		RTE_TCP_RST_FLAG | RTE_TCP_ACK_FLAG, RTE_TCP_SYN_FLAG, RTE_TCP_ACK_FLAG};
+	const uint8_t who = take(s), what = take(s), how = take(s);
+	const unsigned n = who % PEERS, from = who >> 3 & 1;
+	const uint8_t family = n & 1 ? POSTERN_V6 : POSTERN_V4;
+	const bool outside = from == FROM_CLIENT, udp = who & 0x10;
+	const struct postern_addr host =
+		how & 0x20 ? rig_member(family, 1) : rig_client(family, n + (how & 0x40 ? 256 : 0));
+	const struct postern_addr member = rig_member(family, how & 0x80 ? 20 : 0);
+	struct through *t = &s->through[n][udp];
+	const uint16_t hosts_port = (uint16_t)(RIG_OUT_FIRST + (what >> 6));
+	const uint16_t own_port = (uint16_t)(who & 0x20 ? RIG_IN_FIRST : 30000 + (who >> 6));
+	const struct rig_tcp seg = {
+		.interface = side_interface(s, from),
+		.src = outside ? host : member,
+		.dst = outside ? rig_seen(&s->r->world, family, 0) : host,
+		.sport = outside ? hosts_port : own_port,
+		.dport = !outside     ? hosts_port
+			 : who & 0x20 ? own_port
+				      : t->seen_port,
+		.flags = usual[what & 7],
+		.seq = t->next[from] + (how >> 1 & 3),
+		.ack = t->next[!from],
+		.window = 1000,
+		.ttl = how & 1 ? 1 : 60,
+		.payload = (uint16_t)((what >> 3 & 7) * 9),
+	};
+	const struct rig_udp datagram = {.interface = seg.interface,
+		.src = seg.src,
+		.dst = seg.dst,
+		.sport = seg.sport,
+		.dport = seg.dport,
+		.ttl = seg.ttl,
+		.payload = seg.payload};
+
+	if (udp)
+		rig_udp_put(s->r, &datagram);
+	else
+		rig_tcp_put(s->r, &seg);
+	t->next[from] +=
+		seg.payload + ((seg.flags & (RTE_TCP_SYN_FLAG | RTE_TCP_FIN_FLAG)) != 0 ? 1u : 0u);
+	learn(s, NULL);
+	const size_t l4 = family == POSTERN_V4 ? FRAME_TCP4_AT : FRAME_TCP6_AT;
+
+	if (!outside && s->last.length > l4 + 2)
+		t->seen_port = (uint16_t)(s->last.bytes[l4] << 8 | s->last.bytes[l4 + 1]);
+}
+
 // An error about what came out last, from where it went or elsewhere, with a few bytes spoilt.
 static void do_error(struct script *s)
 {
@@ -253,6 +313,15 @@ static void do_health(struct script *s)
 	learn(s, NULL);
 }
 
+static void outbound(struct rig_world *world, uint8_t how)
+{
+	world->outbound = how & 3;
+	world->outbound_near = how & 4;
+	world->outbound_other = how & 8;
+	world->outbound_last = how & 0x10 ? RIG_OUT_FIRST : 0;
+	world->flows_per_member = how >> 5;
+}
+
 static void do_adopt(struct script *s)
 {
 	const uint8_t a = take(s), b = take(s);
@@ -274,7 +343,7 @@ static void do_adopt(struct script *s)
 
 	if (world.destination && (b & 0x40))
 		world.last_port = RIG_PORT + 2;
-
+	outbound(&world, b & 0x10 ? take(s) : 0);
 	if (b & 0x80)
 		world.times = (struct postern_session_times){1000, 2000, 3000, 4000};
 	rig_adopt(s->r, &world);
@@ -346,7 +415,7 @@ static void do_read(struct script *s)
 		RIG_CHECK(postern_session_get(
 				  s->r->dp, one.worker, one.slot, one.generation, &same) == 0);
 	}
-	RIG_CHECK(n == postern_sessions_in_use(s->r->dp));
+	RIG_CHECK(n == postern_sessions_in_use(s->r->dp) + postern_flows_in_use(s->r->dp));
 	postern_events_take(s->r->dp, events, 8);
 	steer_take_event_mark(s->r->w->steer);
 }
@@ -363,6 +432,9 @@ static void act(struct script *s)
 		break;
 	case 19 ... 22:
 		do_error(s);
+		break;
+	case 31:
+		do_through(s);
 		break;
 	case 23 ... 28:
 		do_fragment(s);
@@ -415,6 +487,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			.try_all = c & 0x10,
 			.mtu = c & 0x20 ? 600 : 0},
 		.sessions = 1 + b % 8u,
+		.flows = 1 + b % 4u,
 		.tx_checksum = b & 0x40,
 		.rx_checksum = b & 0x80,
 		// The clock of 32-bit milliseconds may wrap on the way.
@@ -426,6 +499,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (o.world.destination && (c & 0x40))
 		o.world.last_port = RIG_PORT + 2;
+	if (c & 0x80)
+		outbound(&o.world, take(&s));
 	s.r = rig_new(&o);
 	for (unsigned i = 0; i < PEERS; i++)
 		s.peers[i].next[FROM_CLIENT] = i & 2 ? 0xfffffff0 : 0x1000;

@@ -30,7 +30,7 @@ enum {
 #define RIG_SERVICE_MORE 2
 #define RIG_LISTEN_V4    1  // + POSTERN_V4 or POSTERN_V6
 #define RIG_LISTEN_MORE  3  // likewise
-#define RIG_OUTBOUND     11 // likewise
+#define RIG_OUTBOUND     11 // likewise, + 2 * how it translates
 #define RIG_MEMBER_V4    1  // + number
 #define RIG_MEMBER_V6    101
 #define RIG_MEMBERS_MAX  32
@@ -131,6 +131,7 @@ struct rig *rig_new(const struct rig_options *options);
 void rig_free(struct rig *r);
 
 // rig_snapshot.c
+uint16_t rig_outbound_id(const struct rig_world *world, uint8_t family);
 struct postern_snapshot *rig_snapshot(const struct rig_world *world);
 // Publishes a snapshot and lets the worker adopt it.
 void rig_adopt(struct rig *r, const struct rig_world *world);

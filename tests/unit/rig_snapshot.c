@@ -122,13 +122,18 @@ static struct postern_port_list ports(uint16_t first, uint16_t last)
 	return l;
 }
 
+uint16_t rig_outbound_id(const struct rig_world *w, uint8_t family)
+{
+	return (uint16_t)(RIG_OUTBOUND + 2 * w->outbound + family + (w->outbound_other ? 8 : 0));
+}
+
 static void outbound(struct postern_snapshot *s, const struct rig_world *w, uint8_t family)
 {
 	struct postern_outbound *o = &s->outbounds[s->n_outbounds++];
 	const uint16_t last = w->outbound_last ? w->outbound_last : RIG_OUT_LAST;
 
 	*o = (struct postern_outbound){
-		.id = (uint16_t)(RIG_OUTBOUND + family + (w->outbound_other ? 2 : 0)),
+		.id = rig_outbound_id(w, family),
 		.family = family,
 		.interface = w->outbound == RIG_OUTBOUND_ROUTE ? POSTERN_ID_NONE : RIG_OUTSIDE,
 		.pools = array(1, sizeof(*o->pools)),

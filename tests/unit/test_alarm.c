@@ -227,6 +227,33 @@ static void test_link_that_flaps_is_one_alarm(void **state)
 	assert_int_equal(alarm_set_count(set, ALARM_DOWN), 2);
 }
 
+static void test_flows_of_members(void **state)
+{
+	struct config_outbound rules[2] = {{.flows_per_member = 10}, {.flows_per_member = 200}};
+	char *pools[] = {(char *)(uintptr_t)fake_pool.name};
+
+	(void)state;
+	fake_flows = 450;
+	none();
+	fake_flows = 451;
+	only(ALARM_FLOW_TABLE, ALARM_DEGRADED, "dataplane", "451 of 500");
+	fake_flows = 399;
+	none();
+	for (unsigned i = 0; i < 2; i++) {
+		rules[i].pools.items = pools;
+		rules[i].pools.count = 1;
+	}
+	fake_config.outbound.items = rules;
+	fake_config.outbound.count = 2;
+	fake_member_flows[0] = 180;
+	none();
+	fake_member_flows[0] = 181;
+	only(ALARM_MEMBER_FLOWS, ALARM_DEGRADED, "edge/fe1", "181 of 200");
+	fake_member_flows[0] = 0;
+	none();
+	fake_config.outbound.count = 0;
+}
+
 static void test_session_table_has_two_thresholds(void **state)
 {
 	(void)state;
@@ -420,6 +447,7 @@ int main(void)
 		TEST(test_certificate),
 		TEST(test_link_that_flaps_is_one_alarm),
 		TEST(test_session_table_has_two_thresholds),
+		TEST(test_flows_of_members),
 		TEST(test_ports_by_source_addresses),
 		TEST(test_wrong_checksums),
 		TEST(test_nothing_is_established),

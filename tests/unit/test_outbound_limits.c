@@ -213,7 +213,7 @@ static void test_reload_translation(void **state)
 		assert_int_equal(rig_count(r, C(CLOSE_NOT_ALLOWED)), 1);
 		outward_take_resets(&o);
 		rig_advance(r, RIG_TIMES.reset_ms * RIG_MS + RIG_S);
-		assert_true(postern_listen_is_idle(r->dp, (uint16_t)(RIG_OUTBOUND + f)));
+		assert_true(postern_listen_is_idle(r->dp, rig_outbound_id(&translated, f)));
 		o = outward_new(r, f, false, 0, 1);
 		outward_open(&o);
 		rig_free(r);

@@ -67,6 +67,18 @@ uint64_t postern_dataplane_adopted(const struct postern_dataplane *dp)
 	return 7;
 }
 
+uint32_t postern_flows_capacity(const struct postern_dataplane *dp)
+{
+	(void)dp;
+	return 500;
+}
+
+uint32_t postern_flows_in_use(const struct postern_dataplane *dp)
+{
+	(void)dp;
+	return 0;
+}
+
 uint32_t postern_sessions_capacity(const struct postern_dataplane *dp)
 {
 	(void)dp;
@@ -83,6 +95,13 @@ bool postern_dataplane_uses_huge_pages(const struct postern_dataplane *dp)
 {
 	(void)dp;
 	return false;
+}
+
+const char *postern_session_kind_name(enum postern_session_kind k)
+{
+	static const char *const names[] = {"service", "outbound", "inbound"};
+
+	return names[k];
 }
 
 const char *postern_session_state_name(enum postern_session_state s)

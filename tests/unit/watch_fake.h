@@ -34,6 +34,8 @@ static int64_t fake_certificate_end;
 static bool fake_link[2];
 static uint32_t fake_sessions;                      // in the table, of 1000
 static uint32_t fake_member_sessions[FAKE_MEMBERS]; // by id - 1
+static uint32_t fake_member_flows[FAKE_MEMBERS];    // likewise, without a service
+static uint32_t fake_flows;                         // that members have begun, of 500
 static uint32_t fake_member_ending[FAKE_MEMBERS];   // likewise
 static uint64_t fake_busy;
 static uint64_t fake_wrong, fake_opened, fake_established;
@@ -77,6 +79,7 @@ static inline void fake_reset(void)
 		snprintf(text, sizeof(text), "10.0.0.%u:5061", i + 11);
 		postern_endpoint_parse(text, &fake_members[i].at);
 		fake_member_sessions[i] = 0;
+		fake_member_flows[i] = 0;
 		fake_member_ending[i] = 0;
 	}
 	postern_prefix_parse("192.0.2.10/24", &fake_prefixes[0]);
@@ -90,6 +93,7 @@ static inline void fake_reset(void)
 	fake_certificate_end = 0;
 	fake_link[0] = fake_link[1] = true;
 	fake_sessions = 0;
+	fake_flows = 0;
 	fake_busy = 0;
 	fake_wrong = fake_opened = fake_established = 0;
 	fake_interfaces[0].device = fake_interfaces[1].device = fake_device;
@@ -173,6 +177,7 @@ void postern_member_read(
 	(void)dp;
 	*out = (struct postern_member_stats){.sessions = fake_member_sessions[member - 1],
 		.ending = fake_member_ending[member - 1],
+		.flows = fake_member_flows[member - 1],
 		.bytes_in = UINT64_MAX};
 }
 
@@ -205,6 +210,18 @@ uint64_t postern_dataplane_adopted(const struct postern_dataplane *dp)
 {
 	(void)dp;
 	return 7;
+}
+
+uint32_t postern_flows_capacity(const struct postern_dataplane *dp)
+{
+	(void)dp;
+	return 500;
+}
+
+uint32_t postern_flows_in_use(const struct postern_dataplane *dp)
+{
+	(void)dp;
+	return fake_flows;
 }
 
 uint32_t postern_sessions_capacity(const struct postern_dataplane *dp)
