@@ -12,8 +12,8 @@
 enum use {
 	USE_INTERFACE,
 	USE_SERVICE,
-	USE_OUTBOUND,
 	USE_TRANSLATE,
+	USE_OUTBOUND,
 };
 
 struct own {
@@ -116,13 +116,13 @@ static void check_shared(struct config_context *ctx, const struct table *t)
 			first = i;
 			continue;
 		}
-		if (b->use == USE_SERVICE || b->use == USE_OUTBOUND)
+		if (b->use == USE_SERVICE || (b->use == USE_OUTBOUND && a->use != USE_TRANSLATE))
 			continue;
 		char text[POSTERN_ADDR_TEXT], path[64];
 		config_path_set(ctx, "%s", path_of(path, b));
 		config_mistake_here(ctx,
-			b->use == USE_TRANSLATE ? "an address that is used for nothing else"
-						: "an address of its own for each interface",
+			b->use == USE_INTERFACE ? "an address of its own for each interface"
+						: "an address that is used for nothing else",
 			"%s is %s already", postern_addr_format(&b->addr, text), path_of(path, a));
 	}
 }

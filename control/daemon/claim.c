@@ -153,6 +153,13 @@ unsigned claim_addresses(const struct config *config)
 			taken += !check_one(all,
 				&(struct ours){&s->listen.items[k].at.addr, "service", s->name});
 	}
+	for (size_t i = 0; i < config->outbound.count; i++) {
+		const struct config_outbound *o = &config->outbound.items[i];
+
+		for (size_t k = 0; k < o->translate_to.count; k++)
+			taken += !check_one(all,
+				&(struct ours){&o->translate_to.items[k], "outbound", o->name});
+	}
 	freeifaddrs(all);
 	return taken;
 }
