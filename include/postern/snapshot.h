@@ -134,8 +134,8 @@ struct postern_outbound {
 	struct postern_addr
 		address;    // that others see instead of the member's; none: the member's own
 	uint16_t interface; // index: where the address is announced, and whose gateway is
-		// taken; POSTERN_ID_NONE: any but the members' own
-	uint16_t *pools; // ids: whose members
+			    // taken; POSTERN_ID_NONE: any but the members' own
+	uint16_t *pools;    // ids: whose members
 	uint16_t n_pools;
 	struct postern_prefix *to; // where others are; none: anywhere
 	uint16_t n_to;
