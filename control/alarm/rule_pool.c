@@ -182,7 +182,7 @@ static void look_at_flows(struct alarm_set *set, const struct config *config,
 	const char *name = name_of(m, &room);
 	const uint32_t limit = config_flows_limit(config, m->pool->name);
 
-	if (!alarm_is_nearly_full(set, ALARM_MEMBER_FLOWS, name, flows, limit))
+	if (limit == 0 || !alarm_is_nearly_full(set, ALARM_MEMBER_FLOWS, name, flows, limit))
 		return;
 	snprintf(remedy, sizeof(remedy),
 		"posternctl session list kind outbound member %s; if they are wanted, raise "

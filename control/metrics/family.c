@@ -196,6 +196,7 @@ VALUE(pool_certificate)
 
 MEMBER(sessions)
 MEMBER(flows)
+MEMBER(inbound)
 MEMBER(opened)
 MEMBER(established)
 MEMBER(refused)
@@ -344,8 +345,9 @@ const struct metrics_family metrics_families[] = {
 		"Sessions that the source addresses towards the member have ports for.",
 		member_limit},
 	{"postern_member_flows", GAUGE, METRICS_MEMBER, NULL,
-		"Flows now without a service, begun by the member or at its own address.",
-		member_flows},
+		"Flows now that the member has begun, beside its sessions.", member_flows},
+	{"postern_member_inbound_flows", GAUGE, METRICS_MEMBER, NULL,
+		"Flows now that others have begun at the member's own address.", member_inbound},
 	{"postern_member_flows_limit", GAUGE, METRICS_MEMBER, NULL,
 		"Flows that the member may have begun at once; 0: no outbound rule lets it out.",
 		member_flows_limit},

@@ -298,6 +298,7 @@ void rpc_methods_alarm(struct rpc_context *context);
 void rpc_methods_interface(struct rpc_context *context);
 void rpc_methods_neighbour(struct rpc_context *context);
 void rpc_methods_service(struct rpc_context *context);
+void rpc_methods_outbound(struct rpc_context *context);
 void rpc_methods_pool(struct rpc_context *context);
 void rpc_methods_member(struct rpc_context *context);
 void rpc_methods_node(struct rpc_context *context);

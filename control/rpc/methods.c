@@ -10,6 +10,7 @@ void rpc_methods_add(struct rpc_context *context)
 	rpc_methods_interface(context);
 	rpc_methods_neighbour(context);
 	rpc_methods_service(context);
+	rpc_methods_outbound(context);
 	rpc_methods_pool(context);
 	rpc_methods_member(context);
 	rpc_methods_node(context);

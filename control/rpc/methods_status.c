@@ -41,13 +41,16 @@ static void status_show(struct rpc_call *call, const json_t *params, void *user)
 	// Not as it was a second ago: who has just changed something wants to see what came of it.
 	alarm_set_check(context->alarms);
 	rpc_reply(call,
-		json_pack("{s:s, s:o, s:s, s:o, s:o, s:o, s:{s:o, s:o}, s:o, s:b, s:o}", "verdict",
-			verdict(context->alarms), "reasons", reasons(context->alarms), "version",
-			POSTERN_VERSION, "started", rpc_time(since), "uptime-ms",
+		json_pack(
+			"{s:s, s:o, s:s, s:o, s:o, s:o, s:{s:o, s:o}, s:{s:o, s:o}, s:o, s:b, s:o}",
+			"verdict", verdict(context->alarms), "reasons", reasons(context->alarms),
+			"version", POSTERN_VERSION, "started", rpc_time(since), "uptime-ms",
 			rpc_uint(now > since ? (now - since) / 1000 : 0), "epoch",
 			rpc_uint(postern_dataplane_adopted(context->dp)), "sessions", "in-use",
 			rpc_uint(postern_sessions_in_use(context->dp)), "capacity",
-			rpc_uint(postern_sessions_capacity(context->dp)), "workers",
+			rpc_uint(postern_sessions_capacity(context->dp)), "member-flows", "in-use",
+			rpc_uint(postern_flows_in_use(context->dp)), "capacity",
+			rpc_uint(postern_flows_capacity(context->dp)), "workers",
 			rpc_uint(config->dataplane.workers.count), "huge-pages",
 			postern_dataplane_uses_huge_pages(context->dp), "config-file",
 			rpc_text(config->file)));

@@ -90,6 +90,31 @@ static const struct words all[] = {
 		"a session of {from} with {to} ({service}) had not begun and gave way to a newer "
 		"one: the table was full, or the ports towards {member} were",
 		"raise sessions under dataplane (a restart); a flood of first packets looks so"),
+	W(REFUSE_OUTBOUND,
+		"member {member} wanted to reach {to} over {protocol}: no outbound rule lets it, "
+		"and "
+		"it was told by ICMP",
+		"if it should, add the port or the network to a rule under outbound"),
+	W(DROP_UNASKED,
+		"{from} sent over {protocol} to {to}, an address of member {member} itself, which "
+		"had "
+		"not asked for it",
+		"nothing, if it is a scan; media want inbound-udp and inbound-tcp of an outbound "
+		"rule"),
+	W(DROP_MEMBER_FLOWS,
+		"member {member} wanted to reach {to} ({service}): it has as many flows of its own "
+		"as "
+		"it may",
+		"what are they? posternctl session list kind outbound member {member}; "
+		"flows-per-member of the rule is the limit"),
+	W(DROP_FLOWS_FULL,
+		"member {member} wanted to reach {to} ({service}): all places for flows that "
+		"members "
+		"begin were taken",
+		"raise member-flows under dataplane (a restart)"),
+	W(CLOSE_NOT_ALLOWED,
+		"a flow of {from} with {to} was ended because a reload no longer allows it",
+		"posternctl audit list config.reload"),
 	W(CLOSE_RESET, "a session of {from} with {service} was reset by its member {member}",
 		"the server on {member} did not want it any more: its own log says why"),
 };
@@ -137,11 +162,24 @@ static void put(struct filling *f, const char *text, size_t length)
 	f->to[f->used] = '\0';
 }
 
+// The outbound rule that the record is about; NULL: it is about a service, or the rule is gone.
+static const char *rule_of(const struct filling *f)
+{
+	const struct postern_snapshot *s = f->context->snapshot(f->context->daemon);
+
+	for (uint16_t i = 0; s && i < s->n_outbounds; i++)
+		if (s->outbounds[i].id == f->r->listen)
+			return s->outbounds[i].name;
+	return NULL;
+}
+
 static const char *service_of(const struct filling *f)
 {
 	const struct postern_snapshot *s = f->context->snapshot(f->context->daemon);
 	const char *name = rpc_session_service(s, rpc_session_listen(s, f->r->listen));
 
+	if (rule_of(f))
+		return rule_of(f);
 	return name ? name : "a service that is gone";
 }
 
@@ -203,7 +241,8 @@ static void put_asked(struct filling *f)
 	char text[64];
 
 	if (by_client(f->r))
-		snprintf(text, sizeof(text), "the member had accepted");
+		snprintf(
+			text, sizeof(text), "the member had %s", rule_of(f) ? "asked" : "accepted");
 	else if (postern_record_number(f->r, POSTERN_FACT_ASKED, &n) && n > 1)
 		snprintf(text, sizeof(text), "%u members were asked", n);
 	else
@@ -246,6 +285,13 @@ static void put_named(struct filling *f, const char *name, size_t length)
 		put(f, f->r->protocol == IPPROTO_UDP ? "UDP" : "TCP", 3);
 	} else if (IS("side")) {
 		put(f, by_client(f->r) ? "client" : "member", 6);
+	} else if (IS("side-next") && rule_of(f)) {
+		const char *next =
+			by_client(f->r)
+				? "is the other side there, and does the way back from it work?"
+				: "is the member reachable, and its answers allowed?";
+
+		put(f, next, strlen(next));
 	} else if (IS("side-next")) {
 		const char *next =
 			by_client(f->r)

@@ -159,7 +159,8 @@ void steer_member_forget(struct steer *s, uint16_t member)
 {
 	struct steer_member *m = &s->members[member];
 
-	if (!m->known || !m->gone || m->stats.sessions > 0 || m->stats.flows > 0)
+	if (!m->known || !m->gone || m->stats.sessions > 0 || m->stats.flows > 0 ||
+		m->stats.inbound > 0)
 		return;
 	ip_neigh_release(s->ip, m->neigh);
 	m->neigh = IP_NEIGH_NONE;

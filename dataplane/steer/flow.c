@@ -333,7 +333,7 @@ static void withdraw(struct steer *s, struct steer_flow *f)
 		steer_table_remove(&s->table, steer_tuple_hash(s, &t), steer_slot(s, f) * 2 + d);
 	}
 	if (f->flags & FLOW_GATEWAY) {
-		steer_sessions_add(&s->members[f->member].stats.flows, -1);
+		steer_sessions_add(steer_flow_count(s, f), -1);
 	} else {
 		if (!(f->flags & FLOW_KILLED))
 			steer_flow_leave(s, f);

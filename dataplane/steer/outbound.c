@@ -18,6 +18,15 @@ static void drop(struct steer *s, struct steer_packet *p, enum postern_counter r
 
 #define DROP(s, p, reason) drop(s, p, POSTERN_COUNTER_DROP_##reason)
 
+// A limit of the rule that would let it begin is reached.
+static void refuse(struct steer *s, struct steer_packet *p, enum postern_counter reason,
+	uint16_t rule, uint16_t member)
+{
+	base_add(&s->listens[rule].stats.refused, 1);
+	steer_record_packet(s, p, POSTERN_STEP_OPEN, reason, rule, member);
+	drop(s, p, reason);
+}
+
 static enum postern_outbound_ports ports_of(uint32_t proto, bool inbound)
 {
 	if (inbound)
@@ -177,17 +186,16 @@ static void begin(
 	flags |= FLOW_GATEWAY | (p->ip->tuple.proto == IPPROTO_UDP ? FLOW_UDP : 0) |
 		 (postern_addr_is_none(&o->address) ? FLOW_DESTINATION : 0);
 	if (!(flags & FLOW_INBOUND) && !has_room(s, m, o)) {
-		base_add(&l->stats.refused, 1);
-		DROP(s, p, MEMBER_FLOWS);
+		refuse(s, p, POSTERN_COUNTER_DROP_MEMBER_FLOWS, o->id, pass->member);
 		return;
 	}
 	struct steer_flow *f = steer_flow_alloc(s, (uint8_t)flags);
 
 	if (f == NULL) {
-		base_add(&l->stats.refused, 1);
-		drop(s, p,
+		refuse(s, p,
 			flags & FLOW_INBOUND ? POSTERN_COUNTER_DROP_TABLE_FULL
-					     : POSTERN_COUNTER_DROP_FLOWS_FULL);
+					     : POSTERN_COUNTER_DROP_FLOWS_FULL,
+			o->id, pass->member);
 		return;
 	}
 	fill(f, p, o, pass->member);
@@ -196,7 +204,7 @@ static void begin(
 		rte_pktmbuf_free(p->ip->m);
 		return;
 	}
-	steer_sessions_add(&m->stats.flows, 1);
+	steer_sessions_add(steer_flow_count(s, f), 1);
 	steer_sessions_add(&l->stats.sessions, 1);
 	steer_flow_publish(f);
 	steer_flow_set_state(s, f, POSTERN_SESSION_OPENING);
@@ -254,6 +262,8 @@ static void from_member(struct steer *s, struct steer_packet *p, const struct st
 		pass = steer_pass_find(s->config, from, ports_of(t->proto, false), &t->dst,
 			rte_be_to_cpu_16(t->dport), POSTERN_ID_NONE);
 	if (pass == NULL) {
+		steer_record_packet(s, p, POSTERN_STEP_OPEN, POSTERN_COUNTER_REFUSE_OUTBOUND,
+			POSTERN_ID_NONE, from->member);
 		ip_error(s->ip, p->ip, IP_ERROR_PROHIBITED, 0, POSTERN_COUNTER_REFUSE_OUTBOUND);
 		return;
 	}
@@ -268,6 +278,8 @@ static void from_outside(struct steer *s, struct steer_packet *p, const struct s
 		&t->src, rte_be_to_cpu_16(t->dport), POSTERN_ID_NONE);
 
 	if (pass == NULL) {
+		steer_record_packet(s, p, POSTERN_STEP_OPEN, POSTERN_COUNTER_DROP_UNASKED,
+			POSTERN_ID_NONE, to->member);
 		DROP(s, p, UNASKED);
 		return;
 	}

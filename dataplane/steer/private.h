@@ -283,6 +283,14 @@ bool steer_member_reach(struct steer *s, uint16_t member);
 // Forgets a member that is neither configured nor used by a session any more.
 void steer_member_forget(struct steer *s, uint16_t member);
 
+// Where a flow without a service is counted at its member.
+static inline uint32_t *steer_flow_count(struct steer *s, const struct steer_flow *f)
+{
+	struct postern_member_stats *stats = &s->members[f->member].stats;
+
+	return f->flags & FLOW_INBOUND ? &stats->inbound : &stats->flows;
+}
+
 // node.c
 // 0, or -ENOMEM: then what there is is freed by steer_nodes_clear().
 int steer_nodes_build(struct steer_config *c);

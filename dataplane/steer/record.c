@@ -33,10 +33,6 @@ void steer_record_flow(struct steer *s, const struct steer_flow *f, enum postern
 	const unsigned asker = steer_flow_asker(f);
 	struct ip_tuple t;
 
-	// Records speak of clients and services.
-	if (f->flags & FLOW_GATEWAY)
-		return;
-
 	steer_flow_tuple(s, f, asker, &t);
 	struct postern_record r = {
 		.from = t.src,

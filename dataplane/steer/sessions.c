@@ -140,6 +140,7 @@ void steer_member_stats_add(
 	sum->bytes_in += base_get(&m->bytes_in);
 	sum->bytes_out += base_get(&m->bytes_out);
 	sum->flows += __atomic_load_n(&m->flows, __ATOMIC_RELAXED);
+	sum->inbound += __atomic_load_n(&m->inbound, __ATOMIC_RELAXED);
 	add_sessions(&m->sessions, &m->ending, &sum->sessions, &sum->ending);
 }
 

@@ -77,7 +77,7 @@ bool postern_member_is_idle(const struct postern_dataplane *dp, uint16_t member)
 	struct postern_member_stats stats;
 
 	postern_member_read(dp, member, &stats);
-	return stats.sessions == 0 && stats.flows == 0;
+	return stats.sessions == 0 && stats.flows == 0 && stats.inbound == 0;
 }
 
 bool postern_listen_is_idle(const struct postern_dataplane *dp, uint16_t listen)

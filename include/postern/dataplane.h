@@ -100,7 +100,8 @@ struct postern_member_stats {
 	uint64_t bytes_out;   // from the member to clients
 	uint32_t sessions;    // now, those included that are ending
 	uint32_t ending;      // of these: reset, or closed by both sides, and only remembered
-	uint32_t flows;       // now, without a service; not among the sessions
+	uint32_t flows;       // now, begun by the member without a service; not among the sessions
+	uint32_t inbound;     // likewise, begun by others at its own address
 };
 
 void postern_member_read(

@@ -131,11 +131,12 @@ struct postern_outbound {
 	uint16_t id; // of the same numbers as listening endpoints; stable by name and translation
 	uint8_t family;
 	char name[POSTERN_NAME_SIZE];
-	struct postern_addr
-		address;    // that others see instead of the member's; none: the member's own
-	uint16_t interface; // index: where the address is announced, and whose gateway is
-			    // taken; POSTERN_ID_NONE: any but the members' own
-	uint16_t *pools;    // ids: whose members
+	// That others see instead of the member's; none: the member's own.
+	struct postern_addr address;
+	// Index: where the address is announced, and whose gateway is taken; POSTERN_ID_NONE: any but the
+	// members' own.
+	uint16_t interface;
+	uint16_t *pools; // ids: whose members
 	uint16_t n_pools;
 	struct postern_prefix *to; // where others are; none: anywhere
 	uint16_t n_to;

@@ -129,6 +129,15 @@ def test_udp(lab, postern, clients, family, where):
         assert asked[0].ask(b"y" * (3000 if family == 6 else 1300)) == answers[0]
 
 
+def test_rules_are_shown(postern):
+    (rule,) = postern.all("outbound.list")
+    assert (rule["name"], rule["mode"], rule["pools"]) == ("out", postern.mode, ["streams"])
+    assert rule["translate-to"] == ([] if postern.mode == "route" else [SNAT[4], SNAT[6]])
+    assert rule["opened"] > 0 and rule["bytes-in"] > MEGABYTE
+    in_use = postern.call("status.show")["member-flows"]["in-use"]
+    assert in_use <= 32768
+
+
 def test_flows_are_shown(lab, postern, clients):
     client = stream.Client(lab.ns("fe2"), t.FAR4, OUT)
     clients.append(client)
@@ -152,6 +161,8 @@ def test_other_ports_are_refused_at_once(lab, postern, family):
         stream.Client(lab.ns("fe1"), HOSTS[family]["far"], CLOSED, timeout=10)
     assert not isinstance(refused.value, TimeoutError)
     assert postern.counter("refuse-outbound") > before
+    told = postern.call("why.show", about=member("fe1", family))["findings"]
+    assert any("no outbound rule lets it" in finding["what"] for finding in told)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -79,7 +79,7 @@ static uint32_t check_members(const struct steer *s)
 			RIG_CHECK(++n <= all(s));
 			before = at;
 		}
-		sum += m->stats.sessions + m->stats.flows;
+		sum += m->stats.sessions + m->stats.flows + m->stats.inbound;
 	}
 	return sum;
 }

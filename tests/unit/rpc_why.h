@@ -114,6 +114,31 @@ static void test_why_address(void **state)
 	client_free(&c);
 }
 
+// Flows without a service speak of their rule and of the member.
+static void test_why_outbound(void **state)
+{
+	struct client c = client_open();
+
+	(void)state;
+	why_n = 0;
+	why_add("10.0.0.1", POSTERN_COUNTER_REFUSE_OUTBOUND, 3, 9000, 5000)->last.listen =
+		POSTERN_ID_NONE;
+	why_add("10.0.0.1", POSTERN_COUNTER_DROP_FLOWS_FULL, 3, 9000, 4000)->last.listen = 12;
+	struct postern_recorded *silent =
+		why_add("10.0.0.1", POSTERN_COUNTER_CLOSE_UNANSWERED, 3, 9000, 3000);
+	const uint8_t side = POSTERN_SIDE_CLIENT;
+	silent->last.listen = 11;
+	postern_record_add(&silent->last, POSTERN_FACT_SIDE, &side, sizeof(side));
+	json_t *answer = ask(&c, "why.show", "{\"about\":\"10.0.0.1\"}");
+	assert_int_equal(why_count(answer), 3);
+	assert_non_null(strstr(member(why_finding(answer, 0), "what"), "(signalling) never began"));
+	assert_non_null(strstr(member(why_finding(answer, 0), "next"), "is the other side there"));
+	assert_non_null(strstr(member(why_finding(answer, 1), "what"), "(signalling): all places"));
+	assert_non_null(strstr(member(why_finding(answer, 2), "what"), "no outbound rule lets it"));
+	json_decref(answer);
+	client_free(&c);
+}
+
 static void test_why_service_and_session(void **state)
 {
 	struct client c = client_open();

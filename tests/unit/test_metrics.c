@@ -27,7 +27,11 @@
 
 static struct postern_service services[] = {{.id = 4, .name = "federation"}};
 static struct postern_listen listens[] = {{.id = 1, .service = 4}, {.id = 2, .service = 4}};
+static struct postern_outbound outbounds[] = {{.id = 5, .family = POSTERN_V4, .name = "out"},
+	{.id = 6, .family = POSTERN_V6, .name = "out"}};
 static struct postern_snapshot snapshot = {
+	.outbounds = outbounds,
+	.n_outbounds = 2,
 	.services = services,
 	.n_services = 1,
 	.listens = listens,
@@ -100,6 +104,8 @@ static void test_open_format(void **state)
 {
 	(void)state;
 	fake_sessions = 12;
+	fake_flows = 34;
+	fake_member_flows[1] = 3;
 	fake_members[1].health = POOL_HEALTH_DOWN;
 	fake_members[1].last_probe_ms = 1250;
 	alarm_set_check(source.alarms);
@@ -114,6 +120,13 @@ static void test_open_format(void **state)
 		"process_start_time_seconds 1700000000.123456",
 		"postern_sessions 12",
 		"postern_sessions_limit 1000",
+		"postern_flows 34",
+		"postern_flows_limit 500",
+		"postern_outbound_flows_opened_total{outbound=\"out\",family=\"ipv4\"} 500",
+		"postern_outbound_flows_opened_total{outbound=\"out\",family=\"ipv6\"} 600",
+		"postern_member_flows{pool=\"edge\",member=\"fe2\",address=\"10.0.0.12:5061\"} 3",
+		"postern_member_flows_limit{pool=\"edge\",member=\"fe2\",address=\"10.0.0.12:5061"
+		"\"} 0",
 		"postern_records 5",
 		"postern_records_limit 4096",
 		"postern_records_pushed_out_total 2",

@@ -90,7 +90,7 @@ static void test_no_place(void **state)
 	struct rig *r = rig_of(&translated, 64, 3);
 	unsigned begun = 0;
 
-	for (unsigned i = 0; i < 50; i++) {
+	for (unsigned i = 0; i < 200; i++) {
 		struct outward o = outward_new(r, POSTERN_V4, false, 0, i + 1);
 
 		outward_put(&o, FROM_MEMBER, OUT_SYN, 0);
@@ -102,7 +102,7 @@ static void test_no_place(void **state)
 		outward_send(&o, FROM_MEMBER, OUT_ACK, 0);
 	}
 	assert_int_equal(begun, 3 * r->dp->n_workers);
-	assert_int_equal(rig_count(r, C(DROP_FLOWS_FULL)), 50 - begun);
+	assert_int_equal(rig_count(r, C(DROP_FLOWS_FULL)), 200 - begun);
 	rig_free(r);
 }
 
@@ -134,7 +134,12 @@ static void test_inbound_flood(void **state)
 	(void)state;
 	EACH_FAMILY(f)
 	{
-		struct rig *r = rig_of(&routed, 8, 8);
+		struct rig_world world = routed;
+		struct rig *r = rig_of(&world, 8, 8);
+
+		// A limit that it would reach with those, were they its own.
+		world.flows_per_member = 3 * r->dp->n_workers;
+		rig_adopt(r, &world);
 		struct outward own = outward_new(r, f, true, 0, 1);
 
 		outward_open(&own);
@@ -147,6 +152,9 @@ static void test_inbound_flood(void **state)
 		}
 		assert_int_equal(outward_state(&own), POSTERN_SESSION_ESTABLISHED);
 		assert_true(postern_sessions_in_use(r->dp) <= 8 * r->dp->n_workers);
+		own = outward_new(r, f, true, 0, 200);
+		outward_open(&own);
+		assert_int_equal(rig_count(r, C(DROP_MEMBER_FLOWS)), 0);
 		rig_free(r);
 	}
 }

@@ -111,6 +111,8 @@ const char *postern_session_state_name(enum postern_session_state s)
 	return names[s];
 }
 
+static bool one_is_a_flow;
+
 // Sessions lie in every second slot, so that a look of one slot may find nothing.
 static void made_up(uint32_t slot, struct postern_session *out)
 {
@@ -125,6 +127,12 @@ static void made_up(uint32_t slot, struct postern_session *out)
 		.member = (uint16_t)(slot / 2 % MEMBERS + 1),
 		.age_ms = 60000,
 	};
+	// One that a member has begun.
+	if (slot == 6 && one_is_a_flow) {
+		out->kind = POSTERN_SESSION_OUTBOUND;
+		out->listen = 12;
+		out->member_port = 40123;
+	}
 }
 
 int postern_session_next(const struct postern_dataplane *dp, uint64_t *cursor, unsigned budget,
@@ -259,6 +267,15 @@ static struct config_service services[] = {
 		.translate = CONFIG_TRANSLATE_DESTINATION,
 		.affinity = CONFIG_AFFINITY_SOURCE},
 };
+static char *rule_pools[] = {(char[]){"edge"}};
+static struct postern_addr rule_address;
+static struct config_outbound rules[] = {
+	{.name = (char[]){"signalling"},
+		.pools = {rule_pools, 1},
+		.mode = CONFIG_OUTBOUND_TRANSLATE,
+		.translate_to = {&rule_address, 1},
+		.flows_per_member = 77},
+};
 static struct config_error warning = {.line = 9,
 	.field = (char[]){"services[0].listen[0]"},
 	.what = (char[]){"no good idea"},
@@ -267,12 +284,18 @@ static struct config config = {
 	.file = (char[]){"/nowhere/postern.yaml"},
 	.interfaces = {interfaces, 2},
 	.services = {services, 1},
+	.outbound = {rules, 1},
 	.warnings = {.list = {&warning, 1}},
 };
 static struct postern_service snapshot_services[] = {{.id = 4, .name = "federation"}};
 static struct postern_listen snapshot_listens[] = {
 	{.id = 1, .service = 4}, {.id = 2, .service = 4}, {.id = 3, .service = 5}};
+// Of both families; their numbers are among those of listening endpoints.
+static struct postern_outbound snapshot_outbounds[] = {
+	{.id = 11, .name = "signalling"}, {.id = 12, .name = "signalling"}};
 static struct postern_snapshot snapshot = {
+	.outbounds = snapshot_outbounds,
+	.n_outbounds = 2,
 	.services = snapshot_services,
 	.n_services = 1,
 	.listens = snapshot_listens,
@@ -321,6 +344,7 @@ static int setup_methods(void **state)
 	};
 	postern_endpoint_parse("192.0.2.20:3478", &service_listens[0].at);
 	postern_endpoint_parse("192.0.2.20:50000", &service_listens[1].at);
+	postern_addr_parse("192.0.2.25", &rule_address);
 	for (unsigned i = 0; i < 3; i++)
 		snapshot_listens[i].at = service_listens[0].at;
 	rpc_methods_add(&context);
@@ -403,8 +427,8 @@ static void test_status(void **state)
 
 static void test_lists_answer(void **state)
 {
-	static const char *const names[] = {"interface.list", "service.list", "pool.list",
-		"member.list", "session.list", "stats.list"};
+	static const char *const names[] = {"interface.list", "service.list", "outbound.list",
+		"pool.list", "member.list", "session.list", "stats.list"};
 	struct client c = client_open();
 
 	(void)state;
@@ -414,6 +438,39 @@ static void test_lists_answer(void **state)
 		assert_true(json_is_null(json_object_get(result_of(answer), "next")));
 		json_decref(answer);
 	}
+	client_free(&c);
+}
+
+static void test_outbound(void **state)
+{
+	struct client c = client_open();
+
+	(void)state;
+	json_t *answer = ask(&c, "outbound.list", "{}");
+	const json_t *rule = json_array_get(json_object_get(result_of(answer), "items"), 0);
+	assert_string_equal(member(rule, "name"), "signalling");
+	assert_string_equal(member(rule, "mode"), "translate");
+	assert_int_equal(json_integer_value(json_object_get(rule, "flows")), 9 * (11 + 12));
+	assert_int_equal(json_integer_value(json_object_get(rule, "flows-per-member")), 77);
+	assert_string_equal(
+		json_string_value(json_array_get(json_object_get(rule, "translate-to"), 0)),
+		"192.0.2.25");
+	json_decref(answer);
+	one_is_a_flow = true;
+	answer = ask(&c, "session.list", "{\"kind\":\"outbound\"}");
+	const json_t *items = json_object_get(result_of(answer), "items");
+	assert_int_equal(json_array_size(items), 1);
+	const json_t *flow = json_array_get(items, 0);
+	assert_string_equal(member(flow, "kind"), "outbound");
+	assert_string_equal(member(flow, "service"), "signalling");
+	assert_true(json_is_null(json_object_get(flow, "listen")));
+	assert_non_null(strstr(member(flow, "address"), ":40123"));
+	json_decref(answer);
+	answer = ask(&c, "session.list", "{\"kind\":\"service\",\"limit\":1000}");
+	assert_int_equal(
+		json_array_size(json_object_get(result_of(answer), "items")), SESSIONS - 1);
+	json_decref(answer);
+	one_is_a_flow = false;
 	client_free(&c);
 }
 
@@ -784,6 +841,7 @@ int main(void)
 		TEST(test_nodes),
 		TEST(test_node_set),
 		TEST(test_lists_answer),
+		TEST(test_outbound),
 		TEST(test_service_sums),
 		TEST(test_service_says_how),
 		TEST(test_not_there),
@@ -802,6 +860,7 @@ int main(void)
 		TEST(test_neighbour_mistakes),
 		TEST(test_neighbour_flush),
 		TEST(test_why_address),
+		TEST(test_why_outbound),
 		TEST(test_why_service_and_session),
 		TEST(test_why_words),
 		TEST(test_reload),
