@@ -158,6 +158,8 @@ static void write_labels(
 			label(labels, "interface", at->interface->name);
 		break;
 	case METRICS_OUTBOUND:
+		if (at->outbound == NULL)
+			break;
 		label(labels, "outbound", at->outbound->name);
 		label(labels, "family", at->outbound->family == POSTERN_V4 ? "ipv4" : "ipv6");
 		break;

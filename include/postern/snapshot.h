@@ -157,8 +157,8 @@ struct postern_snapshot {
 	struct postern_pool *pools;
 	uint16_t n_pools;
 	struct postern_member *members;
-	uint16_t n_members;
 	struct postern_outbound *outbounds;
+	uint16_t n_members;
 	uint16_t n_outbounds;
 };
 

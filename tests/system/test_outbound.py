@@ -129,13 +129,16 @@ def test_udp(lab, postern, clients, family, where):
         assert asked[0].ask(b"y" * (3000 if family == 6 else 1300)) == answers[0]
 
 
-def test_rules_are_shown(postern):
+def test_rules_are_shown(lab, postern, clients):
     (rule,) = postern.all("outbound.list")
     assert (rule["name"], rule["mode"], rule["pools"]) == ("out", postern.mode, ["streams"])
     assert rule["translate-to"] == ([] if postern.mode == "route" else [SNAT[4], SNAT[6]])
-    assert rule["opened"] > 0 and rule["bytes-in"] > MEGABYTE
-    in_use = postern.call("status.show")["member-flows"]["in-use"]
-    assert in_use <= 32768
+    client = stream.Client(lab.ns("fe1"), t.FAR4, OUT, timeout=10)
+    clients.append(client)
+    assert client.down(MEGABYTE) == stream.digest(MEGABYTE)
+    (after,) = postern.all("outbound.list")
+    assert after["opened"] > rule["opened"] and after["bytes-in"] - rule["bytes-in"] > MEGABYTE
+    assert 1 <= postern.call("status.show")["member-flows"]["in-use"] <= 32768
 
 
 def test_flows_are_shown(lab, postern, clients):
