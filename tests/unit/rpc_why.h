@@ -121,6 +121,7 @@ static void test_why_outbound(void **state)
 
 	(void)state;
 	why_n = 0;
+	outbound_begin();
 	why_add("10.0.0.1", POSTERN_COUNTER_REFUSE_OUTBOUND, 3, 9000, 5000)->last.listen =
 		POSTERN_ID_NONE;
 	why_add("10.0.0.1", POSTERN_COUNTER_DROP_FLOWS_FULL, 3, 9000, 4000)->last.listen = 12;
@@ -136,6 +137,7 @@ static void test_why_outbound(void **state)
 	assert_non_null(strstr(member(why_finding(answer, 1), "what"), "(signalling): all places"));
 	assert_non_null(strstr(member(why_finding(answer, 2), "what"), "no outbound rule lets it"));
 	json_decref(answer);
+	outbound_end();
 	client_free(&c);
 }
 

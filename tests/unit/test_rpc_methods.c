@@ -67,18 +67,6 @@ uint64_t postern_dataplane_adopted(const struct postern_dataplane *dp)
 	return 7;
 }
 
-uint32_t postern_flows_capacity(const struct postern_dataplane *dp)
-{
-	(void)dp;
-	return 500;
-}
-
-uint32_t postern_flows_in_use(const struct postern_dataplane *dp)
-{
-	(void)dp;
-	return 0;
-}
-
 uint32_t postern_sessions_capacity(const struct postern_dataplane *dp)
 {
 	(void)dp;
@@ -95,13 +83,6 @@ bool postern_dataplane_uses_huge_pages(const struct postern_dataplane *dp)
 {
 	(void)dp;
 	return false;
-}
-
-const char *postern_session_kind_name(enum postern_session_kind k)
-{
-	static const char *const names[] = {"service", "outbound", "inbound"};
-
-	return names[k];
 }
 
 const char *postern_session_state_name(enum postern_session_state s)
@@ -267,15 +248,6 @@ static struct config_service services[] = {
 		.translate = CONFIG_TRANSLATE_DESTINATION,
 		.affinity = CONFIG_AFFINITY_SOURCE},
 };
-static char *rule_pools[] = {(char[]){"edge"}};
-static struct postern_addr rule_address;
-static struct config_outbound rules[] = {
-	{.name = (char[]){"signalling"},
-		.pools = {rule_pools, 1},
-		.mode = CONFIG_OUTBOUND_TRANSLATE,
-		.translate_to = {&rule_address, 1},
-		.flows_per_member = 77},
-};
 static struct config_error warning = {.line = 9,
 	.field = (char[]){"services[0].listen[0]"},
 	.what = (char[]){"no good idea"},
@@ -284,18 +256,12 @@ static struct config config = {
 	.file = (char[]){"/nowhere/postern.yaml"},
 	.interfaces = {interfaces, 2},
 	.services = {services, 1},
-	.outbound = {rules, 1},
 	.warnings = {.list = {&warning, 1}},
 };
 static struct postern_service snapshot_services[] = {{.id = 4, .name = "federation"}};
 static struct postern_listen snapshot_listens[] = {
 	{.id = 1, .service = 4}, {.id = 2, .service = 4}, {.id = 3, .service = 5}};
-// Of both families; their numbers are among those of listening endpoints.
-static struct postern_outbound snapshot_outbounds[] = {
-	{.id = 11, .name = "signalling"}, {.id = 12, .name = "signalling"}};
 static struct postern_snapshot snapshot = {
-	.outbounds = snapshot_outbounds,
-	.n_outbounds = 2,
 	.services = snapshot_services,
 	.n_services = 1,
 	.listens = snapshot_listens,
@@ -344,7 +310,6 @@ static int setup_methods(void **state)
 	};
 	postern_endpoint_parse("192.0.2.20:3478", &service_listens[0].at);
 	postern_endpoint_parse("192.0.2.20:50000", &service_listens[1].at);
-	postern_addr_parse("192.0.2.25", &rule_address);
 	for (unsigned i = 0; i < 3; i++)
 		snapshot_listens[i].at = service_listens[0].at;
 	rpc_methods_add(&context);
@@ -427,8 +392,8 @@ static void test_status(void **state)
 
 static void test_lists_answer(void **state)
 {
-	static const char *const names[] = {"interface.list", "service.list", "outbound.list",
-		"pool.list", "member.list", "session.list", "stats.list"};
+	static const char *const names[] = {"interface.list", "service.list", "pool.list",
+		"member.list", "session.list", "stats.list"};
 	struct client c = client_open();
 
 	(void)state;
@@ -438,39 +403,6 @@ static void test_lists_answer(void **state)
 		assert_true(json_is_null(json_object_get(result_of(answer), "next")));
 		json_decref(answer);
 	}
-	client_free(&c);
-}
-
-static void test_outbound(void **state)
-{
-	struct client c = client_open();
-
-	(void)state;
-	json_t *answer = ask(&c, "outbound.list", "{}");
-	const json_t *rule = json_array_get(json_object_get(result_of(answer), "items"), 0);
-	assert_string_equal(member(rule, "name"), "signalling");
-	assert_string_equal(member(rule, "mode"), "translate");
-	assert_int_equal(json_integer_value(json_object_get(rule, "flows")), 9 * (11 + 12));
-	assert_int_equal(json_integer_value(json_object_get(rule, "flows-per-member")), 77);
-	assert_string_equal(
-		json_string_value(json_array_get(json_object_get(rule, "translate-to"), 0)),
-		"192.0.2.25");
-	json_decref(answer);
-	one_is_a_flow = true;
-	answer = ask(&c, "session.list", "{\"kind\":\"outbound\"}");
-	const json_t *items = json_object_get(result_of(answer), "items");
-	assert_int_equal(json_array_size(items), 1);
-	const json_t *flow = json_array_get(items, 0);
-	assert_string_equal(member(flow, "kind"), "outbound");
-	assert_string_equal(member(flow, "service"), "signalling");
-	assert_true(json_is_null(json_object_get(flow, "listen")));
-	assert_non_null(strstr(member(flow, "address"), ":40123"));
-	json_decref(answer);
-	answer = ask(&c, "session.list", "{\"kind\":\"service\",\"limit\":1000}");
-	assert_int_equal(
-		json_array_size(json_object_get(result_of(answer), "items")), SESSIONS - 1);
-	json_decref(answer);
-	one_is_a_flow = false;
 	client_free(&c);
 }
 
@@ -710,6 +642,7 @@ static void test_long_walk(void **state)
 
 #include "tests/unit/rpc_close.h"
 #include "tests/unit/rpc_neighbour.h"
+#include "tests/unit/rpc_outbound.h"
 #include "tests/unit/rpc_reload.h"
 #include "tests/unit/rpc_weight.h"
 #include "tests/unit/rpc_why.h"
