@@ -56,11 +56,12 @@ bool steer_outbound_stands(const struct steer *s, const struct steer_flow *f)
 // 4.2.1), else one that is drawn. Those that services listen on are theirs.
 static int draw_port(struct steer *s, struct steer_flow *f, uint64_t *hash)
 {
+	const struct postern_addr *addr = &s->listens[f->listen].addr;
 	const uint16_t own = rte_be_to_cpu_16(f->member_port);
 
 	for (unsigned i = 0; i < STEER_PORT_DRAWS; i++) {
 		const uint16_t port =
-			i == 0 && steer_port_is_ours(s, own) ? own : steer_port_draw(s);
+			i == 0 && steer_port_is_ours(s, addr, own) ? own : steer_port_draw(s, addr);
 		struct ip_tuple t;
 
 		f->own_port = rte_cpu_to_be_16(port);
