@@ -168,7 +168,7 @@ static void fill(struct steer_flow *f, const struct steer_packet *p,
 static bool has_room(
 	const struct steer *s, const struct steer_member *m, const struct postern_outbound *o)
 {
-	const uint32_t share = (o->flows_per_member + s->workers - 1) / s->workers;
+	const uint32_t share = (o->flows_per_member + s->home->workers - 1) / s->home->workers;
 
 	return m->stats.flows < share;
 }
