@@ -3,6 +3,7 @@
 // memory of the next one is on its way meanwhile.
 
 #include "steer/private.h"
+#include "steer/table.h"
 
 #include <rte_byteorder.h>
 #include <rte_ip.h>
@@ -184,6 +185,14 @@ static bool refused(struct steer *s, struct steer_flow *f, const struct steer_pa
 	return true;
 }
 
+// Nearly every packet: a segment of an established session, no SYN, FIN or reset.
+static inline bool is_ordinary(const struct steer_flow *f, const struct steer_packet *p)
+{
+	return f->state == POSTERN_SESSION_ESTABLISHED &&
+	       (p->flags & FLAG_MASK) == RTE_TCP_ACK_FLAG &&
+	       !(f->flags & (FLOW_KILLED | FLOW_UDP)) && p->ip->ttl > 1;
+}
+
 static void tcp_in_session(
 	struct steer *s, struct steer_flow *f, unsigned direction, struct steer_packet *p)
 {
@@ -225,6 +234,12 @@ static void in_session(struct steer *s, struct steer_packet *p, uint32_t ref)
 	// Nobody on another link speaks as a member (RFC 1122 3.3.4.2, the strong model).
 	if (direction == FROM_MEMBER && p->ip->interface != s->members[f->member].interface) {
 		DROP(s, p, SPOOFED);
+		return;
+	}
+	if (likely(is_ordinary(f, p))) {
+		f->last_ms = s->now_ms;
+		steer_follow(f, direction, p);
+		steer_forward(s, f, direction, p);
 		return;
 	}
 	if (f->flags & FLOW_UDP && p->ip->ttl <= 1)

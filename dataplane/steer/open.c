@@ -3,6 +3,7 @@
 // the first choice does not answer.
 
 #include "steer/private.h"
+#include "steer/table.h"
 
 #include <rte_byteorder.h>
 

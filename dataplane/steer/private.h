@@ -251,10 +251,6 @@ int steer_table_init(struct steer_table *t, uint32_t keys);
 void steer_table_fini(struct steer_table *t);
 bool steer_table_insert(struct steer_table *t, uint64_t hash, uint32_t ref);
 void steer_table_remove(struct steer_table *t, uint64_t hash, uint32_t ref);
-void steer_table_prefetch(const struct steer_table *t, uint64_t hash);
-// The first reference whose tag matches, to be prefetched; it may be another key's.
-uint32_t steer_table_guess(const struct steer_table *t, uint64_t hash);
-uint32_t steer_table_find(const struct steer *s, uint64_t hash, const struct ip_tuple *tuple);
 
 // config.c
 // True if there is a way to a member, which is looked for again if there was none. Counts the reason
@@ -380,6 +376,36 @@ void steer_udp_stray(struct steer *s, struct steer_packet *p);
 static inline bool steer_acknowledges_syn(const struct steer_flow *f, const struct steer_packet *p)
 {
 	return p->ack - f->next[FROM_CLIENT] <= SYN_DATA_MAX;
+}
+
+static inline unsigned steer_other(unsigned direction)
+{
+	return direction == FROM_CLIENT ? FROM_MEMBER : FROM_CLIENT;
+}
+
+// How far around what its receiver expects a segment may lie to be taken for the sender's: behind,
+// a window of retransmissions; ahead, more than any receive buffer by default (6 MB on Linux).
+#define MAX_BEHIND (1u << 16)
+#define MAX_AHEAD  (1u << 24)
+
+static inline bool steer_is_in_stream(
+	const struct steer_flow *f, unsigned direction, uint32_t number)
+{
+	return number - (f->expects[steer_other(direction)] - MAX_BEHIND) <= MAX_BEHIND + MAX_AHEAD;
+}
+
+// Follows what a side has sent and acknowledged. Numbers only go forward, and an acknowledgement
+// no further than what the other side has sent, so that a forged segment moves little.
+static inline void steer_follow(
+	struct steer_flow *f, unsigned direction, const struct steer_packet *p)
+{
+	const uint32_t sent = p->end - f->next[direction];
+	const uint32_t acked = p->ack - f->expects[direction];
+
+	if (sent <= MAX_AHEAD && steer_is_in_stream(f, direction, p->end))
+		f->next[direction] = p->end;
+	if (acked <= f->next[steer_other(direction)] - f->expects[direction])
+		f->expects[direction] = p->ack;
 }
 
 // Follows the state of a session from a packet that will be sent on.
