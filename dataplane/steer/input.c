@@ -60,6 +60,7 @@ static bool tcp_read(struct steer *s, struct steer_packet *p)
 		return false;
 	}
 	p->tcp = tcp;
+	p->prepared = false;
 	p->flags = tcp->tcp_flags;
 	p->seq = rte_be_to_cpu_32(tcp->sent_seq);
 	p->ack = rte_be_to_cpu_32(tcp->recv_ack);
@@ -100,7 +101,7 @@ static bool checksum_is_right(const struct steer_packet *p)
 
 static void first_segment(struct steer *s, struct steer_packet *p)
 {
-	const uint16_t listen = steer_listen_find(s, &p->ip->tuple);
+	const uint16_t listen = p->prepared ? p->listen : steer_listen_find(s, &p->ip->tuple);
 
 	if (listen == POSTERN_ID_NONE) {
 		steer_record_packet(s, p, POSTERN_STEP_OPEN, POSTERN_COUNTER_REFUSE_PORT_CLOSED,
@@ -280,8 +281,10 @@ void steer_input(struct steer *s, struct ip_packet *pkts, unsigned n)
 	for (unsigned i = 0; i < kept; i++) {
 		const uint32_t guess = steer_table_guess(&s->table, work[i].hash);
 
-		if (guess != STEER_NO_REF)
+		if (likely(guess != STEER_NO_REF))
 			rte_prefetch0(steer_flow_at(s, guess / 2));
+		else if (work[i].ip->tuple.proto == IPPROTO_TCP && is_first_segment(&work[i]))
+			steer_prepare(s, &work[i]);
 	}
 	for (unsigned i = 0; i < kept; i++) {
 		const uint32_t ref = steer_table_find(s, work[i].hash, &work[i].ip->tuple);

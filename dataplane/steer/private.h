@@ -212,6 +212,12 @@ struct steer_packet {
 	uint32_t ack;
 	uint32_t end; // sequence number behind it
 	uint8_t flags;
+	bool prepared; // a first segment for which the following has been chosen
+	uint16_t listen;
+	uint16_t member;
+	uint16_t nat;
+	uint16_t own_port;
+	uint64_t member_hash;
 };
 
 static inline struct steer_flow *steer_flow_at(const struct steer *s, uint32_t slot)
@@ -239,8 +245,18 @@ static inline void steer_sessions_add(uint32_t *cell, int n)
 	__atomic_store_n(cell, *cell + (uint32_t)n, __ATOMIC_RELAXED);
 }
 
+// Of two IPv4 addresses only 32 bits each say anything, and a short key is hashed in half the time.
 static inline uint64_t steer_tuple_hash(const struct steer *s, const struct ip_tuple *t)
 {
+	if (likely(postern_addr_is_v4(&t->src) && postern_addr_is_v4(&t->dst))) {
+		const struct {
+			uint32_t src, dst;
+			uint16_t sport, dport;
+			uint32_t proto;
+		} key = {t->src.words[3], t->dst.words[3], t->sport, t->dport, t->proto};
+
+		return base_hash_keyed(&s->secret, &key, sizeof(key));
+	}
 	return base_hash_keyed(&s->secret, t, sizeof(*t));
 }
 
@@ -277,6 +293,8 @@ void steer_flow_tuple_to(
 	const struct steer *s, const struct steer_flow *f, unsigned to, struct ip_tuple *t);
 // A slot for a new session, if need be that of an old one that gives way. NULL: table full.
 struct steer_flow *steer_flow_alloc(struct steer *s);
+// A new session is on its way: fetches what taking a slot for it will touch.
+void steer_flow_prefetch_next(const struct steer *s);
 // Shows a session that has been entered everywhere to readers.
 void steer_flow_publish(struct steer_flow *f);
 // Ends one that gives way to another.
@@ -299,6 +317,9 @@ void steer_flow_end(struct steer *s, struct steer_flow *f);
 uint16_t steer_listen_find(const struct steer *s, const struct ip_tuple *t);
 
 // open.c
+// Chooses for a packet that will perhaps begin a session, and fetches what beginning it will touch;
+// changes nothing.
+void steer_prepare(struct steer *s, struct steer_packet *p);
 // Begins a session for the first packet to a listening endpoint: chooses a member and enters the
 // session everywhere. NULL if that cannot be; then the packet has been dealt with.
 struct steer_flow *steer_begin(struct steer *s, struct steer_packet *p, uint16_t listen);
