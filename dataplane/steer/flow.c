@@ -205,10 +205,10 @@ void steer_flow_evict(struct steer *s, struct steer_flow *f)
 }
 
 // Sessions that give way do so in the order in which they came to their state, which is nearly that of
-// their slots. So what lies some slots behind the next victim is fetched now: entries far enough ahead
-// for a burst of new sessions, the index half as far, when the entries are there. A guess that
-// is wrong costs nothing but itself.
-#define FETCH_ENTRIES 64u
+// their slots. So what lies some slots behind the next victim is fetched now: entries two bursts ahead,
+// with which most neighbours in their lists come along, the index when the entries are there. A guess
+// that is wrong costs nothing but itself.
+#define FETCH_ENTRIES 128u
 #define FETCH_INDEX   32u
 
 static uint32_t slot_behind(const struct steer *s, uint32_t slot, uint32_t n)
@@ -232,7 +232,7 @@ static void prefetch_victims(const struct steer *s, uint32_t victim)
 		return;
 	for (unsigned d = 0; d < DIRECTIONS; d++) {
 		steer_flow_tuple(s, f, d, &t);
-		steer_table_prefetch(&s->table, steer_tuple_hash(s, &t));
+		steer_table_prefetch_both(&s->table, steer_tuple_hash(s, &t));
 	}
 }
 

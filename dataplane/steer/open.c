@@ -146,7 +146,9 @@ void steer_prepare(struct steer *s, struct steer_packet *p)
 	const struct ip_tuple from = {m->addr, s->nats[p->nat], m->port, p->own_port, t->proto};
 
 	p->member_hash = steer_tuple_hash(s, &from);
-	steer_table_prefetch(&s->table, p->member_hash);
+	// What is not found is looked for in both places, and entered in one.
+	rte_prefetch0(steer_bucket_second(&s->table, p->hash));
+	steer_table_prefetch_both(&s->table, p->member_hash);
 	steer_flow_prefetch_next(s);
 }
 

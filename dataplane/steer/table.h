@@ -49,6 +49,13 @@ static inline void steer_table_prefetch(const struct steer_table *t, uint64_t ha
 	rte_prefetch0(steer_bucket_first(t, hash));
 }
 
+// Both places of a key: of one that is to be entered or taken out, which a full table spills.
+static inline void steer_table_prefetch_both(const struct steer_table *t, uint64_t hash)
+{
+	rte_prefetch0(steer_bucket_first(t, hash));
+	rte_prefetch0(steer_bucket_second(t, hash));
+}
+
 // The first reference whose tag matches, to be prefetched; it may be another key's.
 static inline uint32_t steer_table_guess(const struct steer_table *t, uint64_t hash)
 {
