@@ -265,9 +265,24 @@ static bool packet_read(struct steer *s, struct steer_packet *p)
 	}
 }
 
+// Packets come faster than they are worked off, and a new session would take the place of one that has
+// not begun: a flood of SYNs. Each costs as much as ten packets of a session, so of a burst few begin
+// one; a client that is held back asks again after a second.
+#define BEGIN_PER_BURST 8u
+
+static unsigned may_begin(const struct steer *s, unsigned n)
+{
+	const bool flooded = n == PORT_BURST && s->free == 0 && s->high_water == s->capacity &&
+			     s->lists[LIST_ENDING].head == 0;
+
+	return flooded ? BEGIN_PER_BURST : PORT_BURST;
+}
+
 void steer_input(struct steer *s, struct ip_packet *pkts, unsigned n)
 {
 	struct steer_packet work[PORT_BURST];
+	unsigned begin = may_begin(s, n);
+	unsigned prepare = begin;
 	unsigned kept = 0;
 
 	s->now_ms = (uint32_t)(s->ip->now_us / 1000);
@@ -283,17 +298,24 @@ void steer_input(struct steer *s, struct ip_packet *pkts, unsigned n)
 
 		if (likely(guess != STEER_NO_REF))
 			rte_prefetch0(steer_flow_at(s, guess / 2));
-		else if (work[i].ip->tuple.proto == IPPROTO_TCP && is_first_segment(&work[i]))
+		else if (work[i].ip->tuple.proto == IPPROTO_TCP && is_first_segment(&work[i]) &&
+			 prepare > 0) {
 			steer_prepare(s, &work[i]);
+			prepare--;
+		}
 	}
 	for (unsigned i = 0; i < kept; i++) {
 		const uint32_t ref = steer_table_find(s, work[i].hash, &work[i].ip->tuple);
 
 		if (ref != STEER_NO_REF)
 			in_session(s, &work[i], ref);
-		else if (work[i].ip->tuple.proto == IPPROTO_TCP)
-			stray(s, &work[i]);
-		else
+		else if (work[i].ip->tuple.proto != IPPROTO_TCP)
 			steer_udp_stray(s, &work[i]);
+		else if (is_first_segment(&work[i]) && begin == 0)
+			DROP(s, &work[i], FLOOD);
+		else {
+			begin -= is_first_segment(&work[i]);
+			stray(s, &work[i]);
+		}
 	}
 }
