@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 // What is under way comes back within this.
 #define DRAIN_US 20000u
@@ -169,7 +170,9 @@ void new_command(struct generator *g, const char *args)
 				     PASSING - g->n_free < window;
 			i++)
 			passing_ask(g, v6);
-		link_turn(g);
+		// At a low rate the CPU is left to the control thread, which shares it.
+		if (link_turn(g) == 0 && rate > 0)
+			usleep(20);
 		if (now - swept > 5000u) {
 			swept = now;
 			lost += passing_sweep(g, repeat_ms, repeats);

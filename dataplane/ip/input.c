@@ -2,6 +2,7 @@
 // A received packet from its first byte to its transport header: the checks of RFC 1812 5.2.2 and
 // RFC 8200, in order, each with its reason.
 
+#include "ip/checksum.h"
 #include "ip/private.h"
 
 #include <rte_byteorder.h>
@@ -9,6 +10,7 @@
 #include <rte_prefetch.h>
 
 #include <netinet/in.h>
+#include <string.h>
 
 #define IPV4_OPTION_END  0
 #define IPV4_OPTION_NOP  1
@@ -53,6 +55,22 @@ static void trim(struct rte_mbuf *m, uint32_t length)
 		rte_pktmbuf_trim(m, (uint16_t)excess);
 }
 
+static bool header_sums_up(const struct rte_ipv4_hdr *h)
+{
+	uint32_t words[15];
+	const unsigned n = h->version_ihl & 0xfu;
+	uint64_t sum = 0;
+
+	memcpy(words, h, sizeof(*h));
+	if (unlikely(n > sizeof(*h) / 4))
+		memcpy(words, h, n * 4u);
+	for (unsigned i = 0; i < sizeof(*h) / 4; i++)
+		sum += words[i];
+	for (unsigned i = sizeof(*h) / 4; i < n; i++)
+		sum += words[i];
+	return ip_checksum_apply(0xffff, sum) == 0;
+}
+
 static bool checksum_is_wrong(const struct rte_mbuf *m, const struct rte_ipv4_hdr *h)
 {
 	switch (m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) {
@@ -61,7 +79,7 @@ static bool checksum_is_wrong(const struct rte_mbuf *m, const struct rte_ipv4_hd
 	case RTE_MBUF_F_RX_IP_CKSUM_BAD:
 		return true;
 	default:
-		return rte_ipv4_cksum(h) != 0;
+		return !header_sums_up(h);
 	}
 }
 

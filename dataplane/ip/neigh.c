@@ -36,20 +36,21 @@ enum state {
 	FAILED = POSTERN_NEIGHBOUR_FAILED,
 };
 
+// What each packet needs lies in one cache line.
 struct ip_neigh {
 	struct postern_addr addr;
-	struct base_wheel_node timer;
-	uint32_t refs;
-	uint16_t next; // in its bucket, or in the free list
+	struct rte_ether_addr mac;
 	uint16_t interface;
 	uint8_t state;
 	uint8_t tries;
 	uint8_t n_waiting;
 	bool for_client;
-	struct rte_ether_addr mac;
+	uint16_t next; // in its bucket, or in the free list
+	uint32_t refs;
+	struct base_wheel_node timer;
 	uint64_t heard_us; // when it last said where it is; 0: never
 	struct rte_mbuf *waiting[WAITING_PER_ENTRY];
-};
+} __rte_cache_aligned;
 
 #define NIL UINT16_MAX
 

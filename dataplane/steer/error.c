@@ -8,6 +8,7 @@
 // port is unreachable is as silent to a SYN as one that does not answer, only sooner known.
 
 #include "steer/private.h"
+#include "steer/table.h"
 
 #include <rte_byteorder.h>
 #include <rte_icmp.h>

@@ -3,12 +3,11 @@
 // memory of the next one is on its way meanwhile.
 
 #include "steer/private.h"
+#include "steer/table.h"
 
 #include <rte_byteorder.h>
 #include <rte_ip.h>
 #include <rte_prefetch.h>
-
-#define FLAG_MASK (RTE_TCP_FIN_FLAG | RTE_TCP_SYN_FLAG | RTE_TCP_RST_FLAG | RTE_TCP_ACK_FLAG)
 
 // Combinations that occur in a sane conversation, one bit each: SYN, SYN+ACK, RST, RST+ACK, ACK,
 // FIN+ACK. All but the first segment and resets carry ACK (RFC 9293 3.10.7.4, fifth), and SYN
@@ -52,13 +51,14 @@ static bool tcp_read(struct steer *s, struct steer_packet *p)
 	}
 	ip->tuple.sport = tcp->src_port;
 	ip->tuple.dport = tcp->dst_port;
-	if (!(sane_flags >> (tcp->tcp_flags & FLAG_MASK) & 1)) {
+	if (!(sane_flags >> (tcp->tcp_flags & STEER_FLAG_MASK) & 1)) {
 		steer_record_packet(s, p, POSTERN_STEP_PACKET, POSTERN_COUNTER_DROP_TCP_FLAGS,
 			POSTERN_ID_NONE, POSTERN_ID_NONE);
 		DROP(s, p, TCP_FLAGS);
 		return false;
 	}
 	p->tcp = tcp;
+	p->prepared = false;
 	p->flags = tcp->tcp_flags;
 	p->seq = rte_be_to_cpu_32(tcp->sent_seq);
 	p->ack = rte_be_to_cpu_32(tcp->recv_ack);
@@ -67,11 +67,6 @@ static bool tcp_read(struct steer *s, struct steer_packet *p)
 		 ((p->flags & RTE_TCP_FIN_FLAG) != 0);
 	p->hash = steer_tuple_hash(s, &ip->tuple);
 	return true;
-}
-
-bool steer_is_first_segment(const struct steer_packet *p)
-{
-	return (p->flags & FLAG_MASK) == RTE_TCP_SYN_FLAG;
 }
 
 // A first segment with a wrong checksum would be passed on wrong, and its member, silent about it,
@@ -99,7 +94,7 @@ bool steer_checksum_is_right(const struct steer_packet *p)
 
 static void first_segment(struct steer *s, struct steer_packet *p)
 {
-	const uint16_t listen = steer_listen_find(s, &p->ip->tuple);
+	const uint16_t listen = p->prepared ? p->listen : steer_listen_find(s, &p->ip->tuple);
 
 	if (listen == POSTERN_ID_NONE) {
 		steer_record_packet(s, p, POSTERN_STEP_OPEN, POSTERN_COUNTER_REFUSE_PORT_CLOSED,
@@ -193,6 +188,14 @@ static bool refused(struct steer *s, struct steer_flow *f, const struct steer_pa
 	return true;
 }
 
+// Nearly every packet: a segment of an established session, no SYN, FIN or reset.
+static inline bool is_ordinary(const struct steer_flow *f, const struct steer_packet *p)
+{
+	return f->state == POSTERN_SESSION_ESTABLISHED &&
+	       (p->flags & STEER_FLAG_MASK) == RTE_TCP_ACK_FLAG &&
+	       !(f->flags & (FLOW_KILLED | FLOW_UDP)) && p->ip->ttl > 1;
+}
+
 static void tcp_in_session(
 	struct steer *s, struct steer_flow *f, unsigned direction, struct steer_packet *p)
 {
@@ -238,6 +241,12 @@ static void in_session(struct steer *s, struct steer_packet *p, uint32_t ref)
 		DROP(s, p, SPOOFED);
 		return;
 	}
+	if (likely(is_ordinary(f, p))) {
+		f->last_ms = s->now_ms;
+		steer_follow(f, direction, p);
+		steer_forward(s, f, direction, p);
+		return;
+	}
 	if (f->flags & FLOW_UDP && p->ip->ttl <= 1)
 		HOPS_USED_UP(s, p);
 	else if (f->flags & FLOW_UDP)
@@ -260,9 +269,25 @@ static bool packet_read(struct steer *s, struct steer_packet *p)
 	}
 }
 
+// Packets come faster than they are worked off, and a new session would take the place of one that has
+// not begun: a flood of SYNs. Each costs as much as ten packets of a session, so of a burst few begin
+// one; a client that is held back asks again after a second.
+#define BEGIN_PER_BURST 8u
+
+static unsigned may_begin(const struct steer *s, unsigned n)
+{
+	const bool flooded = n == PORT_BURST &&
+			     s->in_use[QUOTA_SESSIONS] >= s->limits[QUOTA_SESSIONS] &&
+			     s->lists[LIST_ENDING].head == 0;
+
+	return flooded ? BEGIN_PER_BURST : PORT_BURST;
+}
+
 void steer_input(struct steer *s, struct ip_packet *pkts, unsigned n)
 {
 	struct steer_packet work[PORT_BURST];
+	unsigned begin = may_begin(s, n);
+	unsigned prepare = begin;
 	unsigned kept = 0;
 
 	s->now_ms = (uint32_t)(s->ip->now_us / 1000);
@@ -276,17 +301,26 @@ void steer_input(struct steer *s, struct ip_packet *pkts, unsigned n)
 	for (unsigned i = 0; i < kept; i++) {
 		const uint32_t guess = steer_table_guess(&s->table, work[i].hash);
 
-		if (guess != STEER_NO_REF)
+		if (likely(guess != STEER_NO_REF))
 			rte_prefetch0(steer_flow_at(s, guess / 2));
+		else if (work[i].ip->tuple.proto == IPPROTO_TCP &&
+			 steer_is_first_segment(&work[i]) && prepare > 0) {
+			steer_prepare(s, &work[i]);
+			prepare--;
+		}
 	}
 	for (unsigned i = 0; i < kept; i++) {
 		const uint32_t ref = steer_table_find(s, work[i].hash, &work[i].ip->tuple);
 
 		if (ref != STEER_NO_REF)
 			in_session(s, &work[i], ref);
-		else if (work[i].ip->tuple.proto == IPPROTO_TCP)
-			stray(s, &work[i]);
-		else
+		else if (work[i].ip->tuple.proto != IPPROTO_TCP)
 			steer_udp_stray(s, &work[i]);
+		else if (steer_is_first_segment(&work[i]) && begin == 0)
+			DROP(s, &work[i], FLOOD);
+		else {
+			begin -= (unsigned)steer_is_first_segment(&work[i]);
+			stray(s, &work[i]);
+		}
 	}
 }

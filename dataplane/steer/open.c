@@ -3,6 +3,7 @@
 // the first choice does not answer.
 
 #include "steer/private.h"
+#include "steer/table.h"
 
 #include <rte_byteorder.h>
 
@@ -115,22 +116,69 @@ bool steer_port_is_ours(const struct steer *s, const struct postern_addr *addr, 
 	return port >= FIRST_PORT && base_home_worker(s->home, addr, port) == s->worker;
 }
 
+static void draw(struct steer *s, uint16_t member, uint16_t *nat, uint16_t *port)
+{
+	const struct steer_member *m = &s->members[member];
+	const struct steer_nat_range *range =
+		&s->nat_ranges[m->interface * POSTERN_FAMILIES + m->family];
+	const uint64_t r = steer_random(s);
+
+	*nat = (uint16_t)(range->first + base_hash_reduce((uint32_t)r, range->count));
+	*port = rte_cpu_to_be_16(port_of(s, &s->nats[*nat], (uint32_t)(r >> 32)));
+}
+
+void steer_prepare(struct steer *s, struct steer_packet *p)
+{
+	const struct ip_tuple *t = &p->ip->tuple;
+	const uint16_t listen = steer_listen_find(s, t);
+
+	if (listen == POSTERN_ID_NONE)
+		return;
+	const struct steer_listen *l = &s->listens[listen];
+
+	if (l->translate != POSTERN_TRANSLATE_SOURCE)
+		return;
+	p->listen = listen;
+	p->member = steer_pick_member(s, l, p->ip->family, t, POSTERN_ID_NONE);
+	// A member that is not reached may turn out to be on another interface, with other addresses.
+	if (p->member == POSTERN_ID_NONE || s->members[p->member].neigh == IP_NEIGH_NONE)
+		return;
+	const struct steer_member *m = &s->members[p->member];
+
+	if (s->nat_ranges[m->interface * POSTERN_FAMILIES + m->family].count == 0)
+		return;
+	p->prepared = true;
+	draw(s, p->member, &p->nat, &p->own_port);
+	const struct ip_tuple from = {m->addr, s->nats[p->nat], m->port, p->own_port, t->proto};
+
+	p->member_hash = steer_tuple_hash(s, &from);
+	// What is not found is looked for in both places, and entered in one.
+	rte_prefetch0(steer_bucket_second(&s->table, p->hash));
+	steer_table_prefetch_both(&s->table, p->member_hash);
+	steer_flow_prefetch_next(s);
+}
+
 // Draws an address and port of ours towards the session's member that no other session has. When
 // nearly all are taken, one whose session has not begun or is over gives way. Returns 0 with *hash.
-static int draw_port(struct steer *s, struct steer_flow *f, uint64_t *hash)
+static int draw_port(
+	struct steer *s, struct steer_flow *f, const struct steer_packet *p, uint64_t *hash)
 {
 	const struct steer_member *m = &s->members[f->member];
 	const struct steer_nat_range *range =
 		&s->nat_ranges[m->interface * POSTERN_FAMILIES + m->family];
 
 	for (unsigned i = 0; i < STEER_PORT_DRAWS && range->count > 0; i++) {
-		const uint64_t r = steer_random(s);
+		const bool prepared = i == 0 && p != NULL && p->prepared;
 		struct ip_tuple t;
 
-		f->nat = (uint16_t)(range->first + base_hash_reduce((uint32_t)r, range->count));
-		f->own_port = rte_cpu_to_be_16(port_of(s, &s->nats[f->nat], (uint32_t)(r >> 32)));
+		if (prepared) {
+			f->nat = p->nat;
+			f->own_port = p->own_port;
+		} else {
+			draw(s, f->member, &f->nat, &f->own_port);
+		}
 		steer_flow_tuple(s, f, FROM_MEMBER, &t);
-		*hash = steer_tuple_hash(s, &t);
+		*hash = prepared ? p->member_hash : steer_tuple_hash(s, &t);
 		const uint32_t taken = steer_table_find(s, *hash, &t);
 
 		if (taken == STEER_NO_REF)
@@ -169,11 +217,12 @@ static int own_place(struct steer *s, struct steer_flow *f, uint64_t *hash)
 	return -EADDRINUSE;
 }
 
-static int enter_member_side(struct steer *s, struct steer_flow *f)
+// `p` is the packet that begins the session, or NULL.
+static int enter_member_side(struct steer *s, struct steer_flow *f, const struct steer_packet *p)
 {
 	uint64_t hash;
 	const int rc =
-		f->flags & FLOW_DESTINATION ? own_place(s, f, &hash) : draw_port(s, f, &hash);
+		f->flags & FLOW_DESTINATION ? own_place(s, f, &hash) : draw_port(s, f, p, &hash);
 
 	if (rc < 0)
 		return rc;
@@ -233,7 +282,7 @@ static bool enter(struct steer *s, struct steer_flow *f, const struct steer_pack
 	f->neigh = steer_hold_client(s, p, f);
 	if (f->neigh == IP_NEIGH_NONE)
 		return false;
-	if (enter_member_side(s, f) == 0) {
+	if (enter_member_side(s, f, p) == 0) {
 		if (steer_table_insert(&s->table, p->hash, steer_slot(s, f) * 2 + FROM_CLIENT))
 			return true;
 		refuse_flow(s, f, POSTERN_COUNTER_DROP_TABLE_FULL);
@@ -275,8 +324,9 @@ static void fill(struct steer_flow *f, const struct steer_packet *p, uint16_t li
 struct steer_flow *steer_begin(struct steer *s, struct steer_packet *p, uint16_t listen)
 {
 	struct steer_listen *l = &s->listens[listen];
-	const uint16_t member =
-		steer_pick_member(s, l, p->ip->family, &p->ip->tuple, POSTERN_ID_NONE);
+	const uint16_t member = p->prepared ? p->member
+					    : steer_pick_member(s, l, p->ip->family, &p->ip->tuple,
+						      POSTERN_ID_NONE);
 
 	if (member == POSTERN_ID_NONE) {
 		refuse(s, p, listen);
@@ -346,7 +396,7 @@ bool steer_redispatch(struct steer *s, struct steer_flow *f)
 	leave_member_side(s, f);
 	steer_flow_leave(s, f);
 	steer_flow_join(s, f, member);
-	if (enter_member_side(s, f) < 0) {
+	if (enter_member_side(s, f, NULL) < 0) {
 		// Back to the first member: its place in the table has just become free.
 		steer_flow_leave(s, f);
 		steer_flow_join(s, f, was);

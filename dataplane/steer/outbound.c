@@ -5,6 +5,7 @@
 // This is a border: a flow begins with a packet that a rule allows, and nothing else passes.
 
 #include "steer/private.h"
+#include "steer/table.h"
 
 #include <rte_byteorder.h>
 

@@ -232,6 +232,12 @@ struct steer_packet {
 	uint32_t ack;
 	uint32_t end; // sequence number behind it
 	uint8_t flags;
+	bool prepared; // a first segment for which the following has been chosen
+	uint16_t listen;
+	uint16_t member;
+	uint16_t nat;
+	uint16_t own_port;
+	uint64_t member_hash;
 };
 
 static inline struct steer_flow *steer_flow_at(const struct steer *s, uint32_t slot)
@@ -259,8 +265,18 @@ static inline void steer_sessions_add(uint32_t *cell, int n)
 	__atomic_store_n(cell, *cell + (uint32_t)n, __ATOMIC_RELAXED);
 }
 
+// Of two IPv4 addresses only 32 bits each say anything, and a short key is hashed in half the time.
 static inline uint64_t steer_tuple_hash(const struct steer *s, const struct ip_tuple *t)
 {
+	if (likely(postern_addr_is_v4(&t->src) && postern_addr_is_v4(&t->dst))) {
+		const struct {
+			uint32_t src, dst;
+			uint16_t sport, dport;
+			uint32_t proto;
+		} key = {t->src.words[3], t->dst.words[3], t->sport, t->dport, t->proto};
+
+		return base_hash_keyed(&s->secret, &key, sizeof(key));
+	}
 	return base_hash_keyed(&s->secret, t, sizeof(*t));
 }
 
@@ -271,10 +287,6 @@ int steer_table_init(struct steer_table *t, uint32_t keys);
 void steer_table_fini(struct steer_table *t);
 bool steer_table_insert(struct steer_table *t, uint64_t hash, uint32_t ref);
 void steer_table_remove(struct steer_table *t, uint64_t hash, uint32_t ref);
-void steer_table_prefetch(const struct steer_table *t, uint64_t hash);
-// The first reference whose tag matches, to be prefetched; it may be another key's.
-uint32_t steer_table_guess(const struct steer_table *t, uint64_t hash);
-uint32_t steer_table_find(const struct steer *s, uint64_t hash, const struct ip_tuple *tuple);
 
 // config.c
 // True if there is a way to a member, which is looked for again if there was none. Counts the reason
@@ -311,7 +323,13 @@ void steer_pass_through(struct steer *s, struct steer_packet *p);
 bool steer_outbound_stands(const struct steer *s, const struct steer_flow *f);
 
 // input.c
-bool steer_is_first_segment(const struct steer_packet *p);
+#define STEER_FLAG_MASK (RTE_TCP_FIN_FLAG | RTE_TCP_SYN_FLAG | RTE_TCP_RST_FLAG | RTE_TCP_ACK_FLAG)
+
+static inline bool steer_is_first_segment(const struct steer_packet *p)
+{
+	return (p->flags & STEER_FLAG_MASK) == RTE_TCP_SYN_FLAG;
+}
+
 // Of the first segment of a side.
 bool steer_checksum_is_right(const struct steer_packet *p);
 
@@ -346,6 +364,8 @@ void steer_flow_tuple_to(
 // A slot for a new session with these flags, if need be that of an old one that gives way. NULL: table
 // full.
 struct steer_flow *steer_flow_alloc(struct steer *s, uint8_t flags);
+// A new session is on its way: fetches what taking a slot for it will touch.
+void steer_flow_prefetch_next(const struct steer *s);
 // Shows a session that has been entered everywhere to readers.
 void steer_flow_publish(struct steer_flow *f);
 // Ends one that gives way to another.
@@ -368,6 +388,9 @@ void steer_flow_end(struct steer *s, struct steer_flow *f);
 uint16_t steer_listen_find(const struct steer *s, const struct ip_tuple *t);
 
 // open.c
+// Chooses for a packet that will perhaps begin a session, and fetches what beginning it will touch;
+// changes nothing.
+void steer_prepare(struct steer *s, struct steer_packet *p);
 // Begins a session for the first packet to a listening endpoint: chooses a member and enters the
 // session everywhere. NULL if that cannot be; then the packet has been dealt with.
 struct steer_flow *steer_begin(struct steer *s, struct steer_packet *p, uint16_t listen);
@@ -454,6 +477,36 @@ void steer_udp_stray(struct steer *s, struct steer_packet *p);
 static inline bool steer_acknowledges_syn(const struct steer_flow *f, const struct steer_packet *p)
 {
 	return p->ack - f->next[steer_flow_asker(f)] <= SYN_DATA_MAX;
+}
+
+static inline unsigned steer_other(unsigned direction)
+{
+	return direction == FROM_CLIENT ? FROM_MEMBER : FROM_CLIENT;
+}
+
+// How far around what its receiver expects a segment may lie to be taken for the sender's: behind,
+// a window of retransmissions; ahead, more than any receive buffer by default (6 MB on Linux).
+#define MAX_BEHIND (1u << 16)
+#define MAX_AHEAD  (1u << 24)
+
+static inline bool steer_is_in_stream(
+	const struct steer_flow *f, unsigned direction, uint32_t number)
+{
+	return number - (f->expects[steer_other(direction)] - MAX_BEHIND) <= MAX_BEHIND + MAX_AHEAD;
+}
+
+// Follows what a side has sent and acknowledged. Numbers only go forward, and an acknowledgement
+// no further than what the other side has sent, so that a forged segment moves little.
+static inline void steer_follow(
+	struct steer_flow *f, unsigned direction, const struct steer_packet *p)
+{
+	const uint32_t sent = p->end - f->next[direction];
+	const uint32_t acked = p->ack - f->expects[direction];
+
+	if (sent <= MAX_AHEAD && steer_is_in_stream(f, direction, p->end))
+		f->next[direction] = p->end;
+	if (acked <= f->next[steer_other(direction)] - f->expects[direction])
+		f->expects[direction] = p->ack;
 }
 
 // Follows the state of a session from a packet that will be sent on.

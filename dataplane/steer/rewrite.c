@@ -59,16 +59,21 @@ static void rewrite_tcp(struct rte_tcp_hdr *tcp, unsigned there, const struct ip
 
 // A sum of zero means that the sender made none, and stays; a computed zero is sent as its other
 // form (RFC 768).
+static void udp_sum(struct rte_udp_hdr *udp, uint64_t change)
+{
+	if (udp->dgram_cksum == 0)
+		return;
+	udp->dgram_cksum = ip_checksum_apply(udp->dgram_cksum, change);
+	if (udp->dgram_cksum == 0)
+		udp->dgram_cksum = 0xffff;
+}
+
 static void rewrite_udp(
 	struct rte_udp_hdr *udp, const struct ip_tuple *was, const struct ip_tuple *to)
 {
 	udp->src_port = to->sport;
 	udp->dst_port = to->dport;
-	if (udp->dgram_cksum == 0)
-		return;
-	udp->dgram_cksum = ip_checksum_apply(udp->dgram_cksum, transport_change(was, to));
-	if (udp->dgram_cksum == 0)
-		udp->dgram_cksum = 0xffff;
+	udp_sum(udp, transport_change(was, to));
 }
 
 void steer_rewrite_transport(
@@ -100,28 +105,124 @@ static void count(struct steer *s, struct steer_flow *f, unsigned direction, uin
 		base_add(in ? &m->stats.bytes_in : &m->stats.bytes_out, bytes);
 }
 
+// The addresses and ports that a packet leaves with.
+struct way {
+	const struct postern_addr *src, *dst;
+	uint16_t sport, dport;
+};
+
+static struct way way_to_member(const struct steer *s, const struct steer_flow *f)
+{
+	const struct steer_member *m = &s->members[f->member];
+	const bool destination = f->flags & FLOW_DESTINATION;
+
+	return (struct way){
+		.src = destination ? &f->client : &s->nats[f->nat],
+		.dst = &m->addr,
+		.sport = destination ? f->client_port : f->own_port,
+		.dport = f->flags & FLOW_RANGE ? f->own_port : m->port,
+	};
+}
+
+static struct way way_to_client(const struct steer *s, const struct steer_flow *f)
+{
+	const struct steer_listen *l = &s->listens[f->listen];
+
+	return (struct way){
+		.src = &l->addr,
+		.dst = &f->client,
+		.sport = f->flags & FLOW_DESTINATION ? f->own_port : l->port,
+		.dport = f->client_port,
+	};
+}
+
+// Without a service: the member leaves with its own address, or with its rule's.
+static struct way way_of_gateway(const struct steer *s, const struct steer_flow *f, bool to_member)
+{
+	const struct postern_addr *member = &s->members[f->member].addr;
+
+	if (to_member)
+		return (struct way){&f->client, member, f->client_port, f->member_port};
+	return (struct way){
+		.src = f->flags & FLOW_DESTINATION ? member : &s->listens[f->listen].addr,
+		.dst = &f->client,
+		.sport = f->own_port,
+		.dport = f->client_port,
+	};
+}
+
+static inline struct way way_of(const struct steer *s, const struct steer_flow *f, bool to_member)
+{
+	if (unlikely(f->flags & FLOW_GATEWAY))
+		return way_of_gateway(s, f, to_member);
+	return to_member ? way_to_member(s, f) : way_to_client(s, f);
+}
+
+// Writes addresses into a received header, with a hop less; returns what that changes in the
+// sum over the pseudo header.
+static uint64_t readdress4(struct rte_ipv4_hdr *h, const struct way *w)
+{
+	uint64_t change = ip_change_word(0, h->src_addr, w->src->words[3]);
+
+	change = ip_change_word(change, h->dst_addr, w->dst->words[3]);
+	h->src_addr = w->src->words[3];
+	h->dst_addr = w->dst->words[3];
+	// The hop limit is the upper half of its word, so a hop less is 0x0100 less: 0xfeff more.
+	h->time_to_live--;
+	h->hdr_checksum = ip_checksum_apply(h->hdr_checksum, change + RTE_BE16(0xfeff));
+	return change;
+}
+
+static uint64_t readdress6(struct rte_ipv6_hdr *h, const struct ip_tuple *was, const struct way *w)
+{
+	h->hop_limits--;
+	memcpy(h->src_addr, w->src->bytes, sizeof(h->src_addr));
+	memcpy(h->dst_addr, w->dst->bytes, sizeof(h->dst_addr));
+	return ip_change_addr(ip_change_addr(0, &was->src, w->src), &was->dst, w->dst);
+}
+
+static void translate(const struct steer_packet *p, const struct way *w)
+{
+	const struct ip_packet *ip = p->ip;
+	void *l3 = rte_pktmbuf_mtod_offset(ip->m, void *, IP_OFFSET);
+	uint64_t change =
+		ip->family == POSTERN_V4 ? readdress4(l3, w) : readdress6(l3, &ip->tuple, w);
+
+	change = ip_change_half(change, ip->tuple.sport, w->sport);
+	change = ip_change_half(change, ip->tuple.dport, w->dport);
+	if (likely(ip->tuple.proto == IPPROTO_TCP)) {
+		p->tcp->src_port = w->sport;
+		p->tcp->dst_port = w->dport;
+		p->tcp->cksum = ip_checksum_apply(p->tcp->cksum, change);
+		return;
+	}
+	p->udp->src_port = w->sport;
+	p->udp->dst_port = w->dport;
+	udp_sum(p->udp, change);
+}
+
+// No interface carries less (RFC 8200 5), so nothing shorter is too big for one.
+#define NEVER_TOO_BIG 1280u
+
 bool steer_forward(
 	struct steer *s, struct steer_flow *f, unsigned direction, struct steer_packet *p)
 {
 	struct ip_packet *ip = p->ip;
 	struct rte_mbuf *m = ip->m;
-	void *l3 = rte_pktmbuf_mtod_offset(m, void *, IP_OFFSET);
 	const bool to_member = direction == FROM_CLIENT;
 	const uint16_t neigh = to_member ? s->members[f->member].neigh : f->neigh;
-	struct ip_tuple to;
+	const struct way way = way_of(s, f, to_member);
 
-	if (unlikely(ip_is_too_big(s->ip, ip, neigh))) {
+	if (m->pkt_len > NEVER_TOO_BIG && unlikely(ip_is_too_big(s->ip, ip, neigh))) {
 		ip_error(s->ip, ip, IP_ERROR_TOO_BIG,
 			ip_interface_mtu(s->ip, ip_neigh_interface(s->ip, neigh)),
 			POSTERN_COUNTER_DROP_TOO_BIG);
 		return false;
 	}
-	steer_flow_tuple_to(s, f, to_member ? FROM_MEMBER : FROM_CLIENT, &to);
-	steer_rewrite_transport(p->tcp, ip->l4_length, &ip->tuple, &to);
-	steer_rewrite_ip(l3, ip->family, &to, 1);
+	translate(p, &way);
 	count(s, f, direction, m->pkt_len - IP_OFFSET);
 	if (unlikely(ip->checksum_missing))
 		ip_checksum_fill(s->ip, m, ip_neigh_interface(s->ip, neigh), ip->family, ip->l4,
-			(uint8_t)to.proto);
+			(uint8_t)ip->tuple.proto);
 	return ip_output(s->ip, m, neigh);
 }

@@ -7,12 +7,11 @@
 // million found both full. A look-up goes to the second bucket only if some key of the first
 // lies there.
 
+#include "steer/table.h"
+
 #include "base/arena.h"
 #include "steer/private.h"
 
-#include <rte_prefetch.h>
-
-#include <emmintrin.h>
 #include <errno.h>
 
 #define PLACES       8u
@@ -34,56 +33,30 @@ void steer_table_fini(struct steer_table *t)
 	t->buckets = NULL;
 }
 
-// Buckets come from the two halves of the hash by their upper bits, the tag from the lowest bits
-// of the first half, so that they are independent for tables of up to 2^16 buckets and nearly so
-// beyond.
-static struct steer_bucket *first_bucket(const struct steer_table *t, uint64_t hash)
-{
-	return &t->buckets[base_hash_reduce((uint32_t)hash, t->n_buckets)];
-}
-
-static struct steer_bucket *second_bucket(const struct steer_table *t, uint64_t hash)
-{
-	struct steer_bucket *b =
-		&t->buckets[base_hash_reduce((uint32_t)(hash >> 32), t->n_buckets)];
-
-	if (b != first_bucket(t, hash))
-		return b;
-	return b == t->buckets ? b + 1 : b - 1;
-}
-
-static uint16_t tag_of(uint64_t hash)
-{
-	const uint16_t tag = (uint16_t)hash;
-
-	return tag != 0 ? tag : 1;
-}
-
-// One bit a place whose tag is the wanted one.
-static unsigned match(const struct steer_bucket *b, uint16_t tag)
-{
-	const __m128i tags = _mm_load_si128((const __m128i *)(const void *)b->tags);
-	const __m128i equal = _mm_cmpeq_epi16(tags, _mm_set1_epi16((short)tag));
-
-	return (unsigned)_mm_movemask_epi8(_mm_packs_epi16(equal, _mm_setzero_si128()));
-}
-
 bool steer_table_insert(struct steer_table *t, uint64_t hash, uint32_t ref)
 {
-	struct steer_bucket *first = first_bucket(t, hash);
-	struct steer_bucket *second = second_bucket(t, hash);
-	const unsigned free_first = match(first, 0);
-	const unsigned free_second = match(second, 0);
-	const int n_first = __builtin_popcount(free_first);
-	const bool spill = n_first <= (int)PLACES / 2 && __builtin_popcount(free_second) > n_first;
-	struct steer_bucket *b = spill ? second : first;
-	const unsigned places = spill ? free_second : free_first;
+	struct steer_bucket *first = steer_bucket_first(t, hash);
+	struct steer_bucket *b = first;
+	unsigned places = steer_bucket_match(first, 0);
+	const int n_first = __builtin_popcount(places);
+	bool spill = false;
 
+	// The second is seldom in the cache: it is looked at only when it may be needed.
+	if (n_first <= (int)PLACES / 2) {
+		struct steer_bucket *second = steer_bucket_second(t, hash);
+		const unsigned free_second = steer_bucket_match(second, 0);
+
+		spill = __builtin_popcount(free_second) > n_first;
+		if (spill) {
+			b = second;
+			places = free_second;
+		}
+	}
 	if (places == 0)
 		return false;
 	const unsigned at = (unsigned)__builtin_ctz(places);
 
-	b->tags[at] = tag_of(hash);
+	b->tags[at] = steer_tag(hash);
 	b->refs[at] = ref;
 	first->spilled = (uint16_t)(first->spilled + spill);
 	return true;
@@ -91,7 +64,7 @@ bool steer_table_insert(struct steer_table *t, uint64_t hash, uint32_t ref)
 
 static bool remove_from(struct steer_bucket *b, uint16_t tag, uint32_t ref)
 {
-	for (unsigned m = match(b, tag); m != 0; m &= m - 1) {
+	for (unsigned m = steer_bucket_match(b, tag); m != 0; m &= m - 1) {
 		const unsigned at = (unsigned)__builtin_ctz(m);
 
 		if (b->refs[at] == ref) {
@@ -104,54 +77,10 @@ static bool remove_from(struct steer_bucket *b, uint16_t tag, uint32_t ref)
 
 void steer_table_remove(struct steer_table *t, uint64_t hash, uint32_t ref)
 {
-	struct steer_bucket *first = first_bucket(t, hash);
+	struct steer_bucket *first = steer_bucket_first(t, hash);
 
-	if (remove_from(first, tag_of(hash), ref))
+	if (remove_from(first, steer_tag(hash), ref))
 		return;
-	if (remove_from(second_bucket(t, hash), tag_of(hash), ref))
+	if (remove_from(steer_bucket_second(t, hash), steer_tag(hash), ref))
 		first->spilled--;
-}
-
-void steer_table_prefetch(const struct steer_table *t, uint64_t hash)
-{
-	rte_prefetch0(first_bucket(t, hash));
-}
-
-uint32_t steer_table_guess(const struct steer_table *t, uint64_t hash)
-{
-	const struct steer_bucket *b = first_bucket(t, hash);
-	const unsigned m = match(b, tag_of(hash));
-
-	return m != 0 ? b->refs[__builtin_ctz(m)] : STEER_NO_REF;
-}
-
-static bool is_key_of(const struct steer *s, uint32_t ref, const struct ip_tuple *t)
-{
-	struct ip_tuple key;
-
-	steer_flow_tuple(s, steer_flow_at(s, ref / 2), ref % 2, &key);
-	return t->sport == key.sport && t->dport == key.dport && t->proto == key.proto &&
-	       postern_addr_equal(&t->src, &key.src) && postern_addr_equal(&t->dst, &key.dst);
-}
-
-static uint32_t find_in(const struct steer *s, const struct steer_bucket *b, uint16_t tag,
-	const struct ip_tuple *tuple)
-{
-	for (unsigned m = match(b, tag); m != 0; m &= m - 1) {
-		const uint32_t ref = b->refs[__builtin_ctz(m)];
-
-		if (is_key_of(s, ref, tuple))
-			return ref;
-	}
-	return STEER_NO_REF;
-}
-
-uint32_t steer_table_find(const struct steer *s, uint64_t hash, const struct ip_tuple *tuple)
-{
-	const struct steer_bucket *first = first_bucket(&s->table, hash);
-	const uint32_t ref = find_in(s, first, tag_of(hash), tuple);
-
-	if (ref != STEER_NO_REF || first->spilled == 0)
-		return ref;
-	return find_in(s, second_bucket(&s->table, hash), tag_of(hash), tuple);
 }

@@ -3,34 +3,6 @@
 
 #include "steer/private.h"
 
-// How far around what its receiver expects a segment may lie to be taken for the sender's: behind,
-// a window of retransmissions; ahead, more than any receive buffer by default (6 MB on Linux).
-#define MAX_BEHIND (1u << 16)
-#define MAX_AHEAD  (1u << 24)
-
-static unsigned other(unsigned direction)
-{
-	return direction == FROM_CLIENT ? FROM_MEMBER : FROM_CLIENT;
-}
-
-static bool is_in_stream(const struct steer_flow *f, unsigned direction, uint32_t number)
-{
-	return number - (f->expects[other(direction)] - MAX_BEHIND) <= MAX_BEHIND + MAX_AHEAD;
-}
-
-// Follows what a side has sent and acknowledged. Numbers only go forward, and an acknowledgement
-// no further than what the other side has sent, so that a forged segment moves little.
-static void follow(struct steer_flow *f, unsigned direction, const struct steer_packet *p)
-{
-	const uint32_t sent = p->end - f->next[direction];
-	const uint32_t acked = p->ack - f->expects[direction];
-
-	if (sent <= MAX_AHEAD && is_in_stream(f, direction, p->end))
-		f->next[direction] = p->end;
-	if (acked <= f->next[other(direction)] - f->expects[direction])
-		f->expects[direction] = p->ack;
-}
-
 // A reset counts here only if its receiver is sure to take it (RFC 5961 3.2): it bears the very
 // number that is expected next. Others are passed on and change nothing.
 static void reset_seen(
@@ -41,7 +13,7 @@ static void reset_seen(
 	const bool begun = f->flags & FLOW_SYNACK;
 	const bool exact =
 		(p->seq == f->next[direction] && (begun || direction == steer_flow_asker(f))) ||
-		(begun && p->seq == f->expects[other(direction)]);
+		(begun && p->seq == f->expects[steer_other(direction)]);
 
 	if (!exact || f->state == POSTERN_SESSION_RESET)
 		return;
@@ -104,8 +76,8 @@ void steer_track(
 	// session that stands is challenged by its receiver (RFC 5961 4.2).
 	if (!(f->flags & FLOW_SYNACK) || (p->flags & RTE_TCP_SYN_FLAG))
 		return;
-	if ((p->flags & RTE_TCP_FIN_FLAG) && is_in_stream(f, direction, p->seq) &&
+	if ((p->flags & RTE_TCP_FIN_FLAG) && steer_is_in_stream(f, direction, p->seq) &&
 		f->state != POSTERN_SESSION_OPENING)
 		steer_flow_set_fin(s, f, direction);
-	follow(f, direction, p);
+	steer_follow(f, direction, p);
 }

@@ -33,6 +33,7 @@ bool steer_udp_read(struct steer *s, struct steer_packet *p)
 		return false;
 	}
 	p->udp = udp;
+	p->prepared = false;
 	ip->tuple.sport = udp->src_port;
 	ip->tuple.dport = udp->dst_port;
 	p->hash = steer_tuple_hash(s, &ip->tuple);

@@ -97,6 +97,9 @@
 	X(DROP_TTL, "drop-ttl", "hop limit used up")                                               \
 	X(DROP_TOO_BIG, "drop-too-big", "larger than the outgoing interface carries")              \
 	X(DROP_TABLE_FULL, "drop-table-full", "no place in the session table for a new session")   \
+	X(DROP_FLOOD, "drop-flood",                                                                \
+		"SYNs that came faster than others' packets allowed, the table being full of "     \
+		"sessions that never began")                                                       \
 	X(DROP_PORTS_EXHAUSTED, "drop-ports-exhausted", "no free port on the translate-from side") \
 	X(DROP_ANSWER_LIMIT, "drop-answer-limit",                                                  \
 		"answers of our own held back by the rate limit")                                  \

@@ -2,6 +2,7 @@
 // Whether everything that the steering keeps about its sessions agrees.
 
 #include "rig.h"
+#include "steer/table.h"
 
 static bool used(const struct steer_flow *f)
 {

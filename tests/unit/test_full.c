@@ -5,6 +5,7 @@
 #include "talk.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define CAPACITY 64
 
@@ -133,6 +134,54 @@ static void test_flood(void **state)
 		talk_send(&talks[i], FROM_MEMBER, TALK_ACK, 10);
 	rig_advance(r, (RIG_TIMES.opening_ms + 100) * RIG_MS);
 	assert_int_equal(postern_sessions_in_use(r->dp), 16);
+	rig_free(r);
+}
+
+// A whole burst, as a worker gets that packets come too fast for.
+static void put_burst(struct rig *r, const struct talk *by, unsigned n, uint8_t flags)
+{
+	struct rte_mbuf *pkts[PORT_BURST];
+	uint8_t bytes[256];
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct rig_tcp segment = talk_segment(&by[i], FROM_CLIENT, flags, 0);
+		const size_t length = rig_tcp_build(r, &segment, bytes);
+
+		pkts[i] = rte_pktmbuf_alloc(r->in_pool);
+		assert_non_null(pkts[i]);
+		memcpy(rte_pktmbuf_append(pkts[i], (uint16_t)length), bytes, length);
+	}
+	worker_burst(r->dp->workers[0], RIG_OUTSIDE, pkts, n);
+	rig_advance(r, RIG_MS);
+	rig_discard(r);
+}
+
+// In a table full of what never began, a full burst of SYNs begins a few sessions only; one that is
+// not full, and one of a table that has room, begins them all.
+static void test_burst_of_syns(void **state)
+{
+	struct rig *r = filled(16, make_half_open);
+	struct talk syns[PORT_BURST];
+
+	(void)state;
+	for (unsigned i = 0; i < PORT_BURST; i++)
+		syns[i] = talk_new(r, POSTERN_V4, 5000 + i);
+	put_burst(r, syns, PORT_BURST, TALK_SYN);
+	assert_int_equal(rig_count(r, POSTERN_COUNTER_DROP_FLOOD), PORT_BURST - 8);
+	assert_int_equal(rig_count(r, POSTERN_COUNTER_CLOSE_EVICTED), 8);
+	put_burst(r, syns + 8, 32, TALK_SYN);
+	assert_int_equal(rig_count(r, POSTERN_COUNTER_DROP_FLOOD), PORT_BURST - 8);
+	assert_int_equal(rig_count(r, POSTERN_COUNTER_CLOSE_EVICTED), 8 + 32);
+	rig_check_steer(r);
+	for (unsigned i = 0; i < 16; i++)
+		talk_send(&talks[i], FROM_MEMBER, TALK_ACK, 10);
+	rig_free(r);
+
+	r = rig_new(&(struct rig_options){.sessions = 4 * PORT_BURST});
+	for (unsigned i = 0; i < PORT_BURST; i++)
+		syns[i] = talk_new(r, POSTERN_V4, 5000 + i);
+	put_burst(r, syns, PORT_BURST, TALK_SYN);
+	assert_int_equal(rig_count(r, POSTERN_COUNTER_SESSION_OPENED), PORT_BURST);
 	rig_free(r);
 }
 
@@ -297,6 +346,7 @@ int main(void)
 		cmocka_unit_test(test_closing_gives_way),
 		cmocka_unit_test(test_reset_gives_way),
 		cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_burst_of_syns),
 		cmocka_unit_test(test_evicted_is_unknown),
 		cmocka_unit_test(test_ports_exhausted),
 		cmocka_unit_test(test_ports_give_way),
