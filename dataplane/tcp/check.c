@@ -95,14 +95,19 @@ static const char *check_conn(const struct tcp *t, const struct tcp_conn *c, str
 		return "a connection holds more buffers than its limit";
 	if (seq_before(c->snd_nxt, c->snd_una))
 		return "more is acknowledged than was sent";
+	// A probe and a FIN may go beyond (RFC 9293 3.8.6.1).
+	if (c->state >= TCP_ESTABLISHED && tcp_flight(c) > c->max_wnd + 2)
+		return "more is under way than the peer has ever allowed";
 	if (c->sacked + c->lost > tcp_flight(c))
 		return "more is marked than is under way";
 	if ((c->state != TCP_CLOSED) != c->entry.linked)
 		return "a connection is not in the table, or still is";
-	if (c->state != TCP_CLOSED && has_deadline(c) &&
+	// The flush arms what has something to send.
+	if (c->state != TCP_CLOSED && has_deadline(c) && !(c->listed & (1u << LIST_DIRTY)) &&
 		!base_wheel_is_armed(&t->conn_wheel, tcp_conn_index(t, c)))
 		return "a deadline has no place in the wheel";
-	if (c->state >= TCP_ESTABLISHED && tcp_flight(c) > 0 && c->rto_at == 0)
+	if (c->state >= TCP_ESTABLISHED && tcp_flight(c) > 0 && c->rto_at == 0 &&
+		!(c->listed & (1u << LIST_DIRTY)))
 		return "something is under way and no timer runs";
 	return NULL;
 }

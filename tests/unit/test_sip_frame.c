@@ -211,6 +211,36 @@ static void test_keep_alive(void **state)
 	assert_int_equal(framed.deadline_us, 0);
 }
 
+// A request for compression is known as soon as it is framed, whatever it has besides: it is answered
+// hop by hop and never routed. What stands behind it is SIP as before.
+static void test_negotiate(void **state)
+{
+	(void)state;
+	struct sip_frame f = {0};
+	const uint8_t text[] =
+		"NEGOTIATE sip:127.0.0.1:5061 SIP/2.0\r\nCSeq: 1 NEGOTIATE\r\n"
+		"Call-ID: 1\r\nCompression: LZ77-8K\r\nContent-Length: 0\r\n\r\n" GOOD;
+	const size_t both = sizeof(text) - 1, first = both - (sizeof(GOOD) - 1);
+
+	assert_int_equal(sip_frame_next(&f, &sip_default_limits, text, both, 0, &m, &framed),
+		SIP_FRAME_MESSAGE);
+	assert_true(m.request);
+	assert_int_equal(m.method, SIP_METHOD_NEGOTIATE);
+	assert_int_equal(framed.consumed, first);
+	assert_int_not_equal(sip_message_find(&m, SIP_SPAN("compression"), 0), SIP_LINE_NONE);
+	assert_int_equal(
+		sip_frame_next(&f, &sip_default_limits, text + first, both - first, 0, &m, &framed),
+		SIP_FRAME_MESSAGE);
+	assert_int_equal(m.method, SIP_METHOD_MESSAGE);
+	// Methods are case-sensitive.
+	const uint8_t other[] = "Negotiate sip:a SIP/2.0\r\nl: 0\r\n\r\n";
+
+	assert_int_equal(
+		sip_frame_next(&f, &sip_default_limits, other, sizeof(other) - 1, 0, &m, &framed),
+		SIP_FRAME_MESSAGE);
+	assert_int_equal(m.method, SIP_METHOD_OTHER);
+}
+
 // A message with one thing of a given size; the rest is small.
 static size_t print_sized(char *to, unsigned uri, unsigned header, unsigned headers)
 {
@@ -331,6 +361,7 @@ int main(void)
 		cmocka_unit_test(test_need),
 		cmocka_unit_test(test_deadlines),
 		cmocka_unit_test(test_keep_alive),
+		cmocka_unit_test(test_negotiate),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_headers_bytes),
 		cmocka_unit_test(test_many_controls),
