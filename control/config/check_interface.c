@@ -4,6 +4,7 @@
 #include "control/config/check.h"
 #include "control/config/unit.h"
 
+#include <net/if.h>
 #include <string.h>
 
 bool check_prefix_is_good(const struct postern_prefix *p)
@@ -152,12 +153,58 @@ static void check_route(
 	}
 }
 
+// The kernel draws ports of its own from the addresses that it has, so sessions must not use them.
+static void check_kernel_members(
+	struct config_context *ctx, const struct config *c, const struct config_interface *in)
+{
+	for (size_t p = 0; p < c->pools.count; p++)
+		for (size_t m = 0; m < c->pools.items[p].members.count; m++) {
+			const struct postern_addr *a =
+				&c->pools.items[p].members.items[m].address.addr;
+			bool has = false;
+
+			if (postern_addr_is_none(a) || config_interface_towards(c, a) != in)
+				continue;
+			for (size_t k = 0; k < in->translate_from.count; k++)
+				has |= postern_addr_is_v4(&in->translate_from.items[k]) ==
+				       postern_addr_is_v4(a);
+			if (has)
+				continue;
+			config_mistake_here(ctx,
+				"translate-from with an address of the member's family",
+				"sessions to pools[%zu].members[%zu] would use the addresses that "
+				"the kernel has",
+				p, m);
+			return;
+		}
+}
+
+static void check_kernel(struct config_context *ctx, const struct config *c, size_t index)
+{
+	const struct config_interface *in = &c->interfaces.items[index];
+	size_t length = 0;
+
+	if (in->kernel != CONFIG_KERNEL_TAP || !in->name)
+		return;
+	config_path_set(ctx, "interfaces[%zu].kernel", index);
+	const char *other = in->device ? kernel_interface(in->device, &length) : "";
+	if (strlen(in->name) >= IF_NAMESIZE)
+		config_mistake_here(ctx, "a name of at most 15 characters",
+			"the kernel's device gets the interface's name, which is too long");
+	else if (length == strlen(in->name) && memcmp(other, in->name, length) == 0)
+		config_mistake_here(ctx, "another name for the interface",
+			"the kernel's device gets the interface's name, which is that of its "
+			"own device");
+	check_kernel_members(ctx, c, in);
+}
+
 void check_interfaces(struct config_context *ctx, const struct config *c)
 {
 	check_devices(ctx, c);
 	for (size_t i = 0; i < c->interfaces.count; i++) {
 		const struct config_interface *in = &c->interfaces.items[i];
 		check_gateways(ctx, in, i);
+		check_kernel(ctx, c, i);
 		for (size_t k = 0; k < in->routes.count; k++)
 			check_route(ctx, in, i, k);
 	}

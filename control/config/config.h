@@ -81,6 +81,12 @@ struct config_route {
 	int line;
 };
 
+// What of an interface the kernel has.
+enum config_kernel {
+	CONFIG_KERNEL_NONE,
+	CONFIG_KERNEL_TAP, // a TAP device with its name and addresses
+};
+
 struct config_interface {
 	char *name;
 	char *device;
@@ -89,6 +95,7 @@ struct config_interface {
 	CONFIG_LIST(struct config_route) routes;
 	CONFIG_LIST(struct postern_addr) translate_from;
 	uint32_t mtu; // bytes; 0: the port's own
+	enum config_kernel kernel;
 	int line;
 };
 

@@ -41,6 +41,7 @@ _Static_assert(sizeof(enum config_mode) == sizeof(uint32_t), "choices are kept i
 static const char *const log_levels[] = {"error", "warning", "notice", "info", "debug", NULL};
 static const char *const logs[] = {"stderr", "syslog", NULL};
 static const char *const huge_pages[] = {"auto", "require", "off", NULL};
+static const char *const kernels[] = {"none", "tap", NULL};
 static const char *const modes[] = {"forward", NULL};
 // These stand in the order of their enums, and are written out by the names below as well.
 static const char *const profiles[] = {
@@ -273,6 +274,15 @@ static const struct schema_field interface_fields[] = {
 		.maximum = 9216,
 		.zero = "auto",
 		.help = "Bytes of the largest IP packet; `auto` leaves it as the port has it."},
+	{.key = "kernel",
+		.type = SCHEMA_CHOICE,
+		.offset = offsetof(struct config_interface, kernel),
+		.standard = "none",
+		.choices = kernels,
+		.help = "`tap`: the kernel gets a TAP device with the interface's name and own "
+			"addresses, for BGP daemons and probes: TCP and UDP to these addresses "
+			"where "
+			"no service listens."},
 };
 static const struct schema_object interface_object =
 	OBJECT(struct config_interface, LINE(struct config_interface), interface_fields);

@@ -37,6 +37,7 @@ static bool interface_fill(struct postern_interface *to, const struct config_int
 	name_copy(to->name, from->name);
 	snprintf(to->device, sizeof(to->device), "%s", from->device);
 	to->mtu = (uint16_t)from->mtu;
+	to->kernel = from->kernel == CONFIG_KERNEL_TAP;
 	for (size_t i = 0; i < from->gateways.count; i++) {
 		const struct postern_addr *g = &from->gateways.items[i];
 

@@ -167,11 +167,12 @@ int port_open(struct port *p, const struct postern_interface *interface,
 		p->rx_queues, p->rx_queues == 1 ? "" : "s",
 		p->rx_checksum ? "the port" : "software", p->tx_checksum ? "the port" : "software",
 		postern_rss_text(p->rss));
-	return 0;
+	return interface->kernel ? port_kernel_open(p, interface, pool, why, size) : 0;
 }
 
 void port_close(struct port *p)
 {
+	port_kernel_close(p);
 	if (p->started)
 		rte_eth_dev_stop(p->id);
 	if (p->configured)

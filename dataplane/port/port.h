@@ -35,6 +35,8 @@ struct port {
 	enum postern_rss rss;     // as it was at the start
 	uint64_t rss_kinds;       // RTE_ETH_RSS_* that come to the right queue; 0: hand-over alone
 	uint8_t rss_key[BASE_HOME_KEY];
+	uint16_t kernel; // DPDK's number of the TAP device
+	bool has_kernel;
 	bool configured;
 	bool started;
 };
@@ -67,6 +69,11 @@ int port_open(struct port *p, const struct postern_interface *interface,
 	const struct base_home *home, enum base_home_side side, struct rte_mempool *pool, char *why,
 	size_t size);
 
+// kernel.c: makes and starts the kernel's device beside a port that is open. Errors as above.
+int port_kernel_open(struct port *p, const struct postern_interface *interface,
+	struct rte_mempool *pool, char *why, size_t size);
+// None is fine.
+void port_kernel_close(struct port *p);
 // rss.c: the kinds of packets that a key suits, RTE_ETH_RSS_*. Fragments have no ports.
 uint64_t port_rss_kinds(enum base_home_side side);
 // What a port's table has room for; asking for it before the port is configured; telling it

@@ -44,9 +44,9 @@ int worker_rings_new(struct postern_dataplane *dp)
 }
 
 void worker_hand_over(
-	struct worker *w, unsigned to, struct rte_mbuf *m, uint16_t interface, bool send)
+	struct worker *w, unsigned to, struct rte_mbuf *m, uint16_t interface, enum worker_why why)
 {
-	const struct worker_handed h = {m, interface, send};
+	const struct worker_handed h = {m, interface, why};
 	struct rte_ring *r = w->dp->workers[to]->handed[w->index];
 
 	if (rte_ring_sp_enqueue_elem(r, (void *)(uintptr_t)&h, sizeof(h)) == 0) {
@@ -59,7 +59,10 @@ void worker_hand_over(
 
 static void send_for(struct worker *w, const struct worker_handed *h)
 {
-	port_tx_push(&w->tx[h->interface], h->m, &w->counters);
+	if (h->why == WORKER_KERNEL)
+		worker_to_kernel(w, (uint16_t)h->interface, h->m);
+	else
+		port_tx_push(&w->tx[h->interface], h->m, &w->counters);
 }
 
 // Packets come in by interface, as bursts from ports do.
@@ -72,11 +75,11 @@ static void work_on(struct worker *w, const struct worker_handed *h, unsigned n)
 		unsigned k = 0;
 		const uint16_t interface = (uint16_t)h[at].interface;
 
-		while (at < n && !h[at].send && h[at].interface == interface)
+		while (at < n && h[at].why == WORKER_OWNER && h[at].interface == interface)
 			pkts[k++] = h[at++].m;
 		if (k > 0)
 			worker_handed_burst(w, interface, pkts, k);
-		while (at < n && h[at].send)
+		while (at < n && h[at].why != WORKER_OWNER)
 			send_for(w, &h[at++]);
 	}
 }
@@ -137,7 +140,7 @@ bool worker_transmit(struct worker *w)
 			continue;
 		}
 		for (unsigned k = 0; k < tx->count; k++)
-			worker_hand_over(w, w->index % queues, tx->pkts[k], i, true);
+			worker_hand_over(w, w->index % queues, tx->pkts[k], i, WORKER_SEND);
 		tx->count = 0;
 	}
 	return any;

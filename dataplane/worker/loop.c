@@ -37,20 +37,25 @@ static unsigned sort_out(struct worker *w, struct ip_packet *pkts, unsigned n)
 {
 	unsigned kept = 0;
 
-	if (w->dp->n_workers == 1)
+	if (w->dp->n_workers == 1 && !w->dp->kernel)
 		return n;
 	for (unsigned i = 0; i < n; i++) {
 		const bool fragment = pkts[i].tuple.proto == IP_PROTO_FRAGMENT;
 		// What has been handed over is this one's, unless it has only been put together here.
 		const bool settled = pkts[i].handed && !pkts[i].reassembled;
 		bool by_port = false;
+
+		if (w->dp->kernel && worker_is_kernels(w, &pkts[i])) {
+			worker_to_kernel(w, pkts[i].interface, pkts[i].m);
+			continue;
+		}
 		const unsigned owner = settled ? w->index : worker_owner(w, &pkts[i], &by_port);
 
 		if (owner != w->index) {
 			base_add(&w->handed_in[pkts[i].interface], 1);
 			if (by_port)
 				base_add(&w->misled[pkts[i].interface], 1);
-			worker_hand_over(w, owner, pkts[i].m, pkts[i].interface, false);
+			worker_hand_over(w, owner, pkts[i].m, pkts[i].interface, WORKER_OWNER);
 		} else if (fragment) {
 			worker_handed_burst(w, pkts[i].interface, &pkts[i].m, 1);
 		} else {
@@ -63,6 +68,9 @@ static unsigned sort_out(struct worker *w, struct ip_packet *pkts, unsigned n)
 void worker_burst(struct worker *w, uint16_t interface, struct rte_mbuf **pkts, unsigned n)
 {
 	struct ip_packet ours[PORT_BURST];
+
+	if (w->dp->ports[interface].has_kernel)
+		n = worker_kernel_take(w, interface, pkts, n);
 	const unsigned kept = sort_out(w, ours, ip_input(&w->ip, interface, pkts, n, ours));
 
 	lap(w, STAGE_IP);
@@ -98,6 +106,8 @@ static unsigned receive(struct worker *w)
 				worker_burst(w, i, pkts, n);
 			total += n;
 		}
+		if (p->has_kernel && w->index == 0)
+			total += worker_kernel_send(w, i);
 	}
 	return total;
 }

@@ -193,6 +193,7 @@ static int ports_open(
 
 		if (rc < 0)
 			return rc;
+		dp->kernel |= dp->ports[i].has_kernel;
 	}
 	return 0;
 }

@@ -30,11 +30,24 @@ struct worker_epoch {
 	struct worker_epoch *next; // control's list of those not yet freed, newest first
 };
 
+// Why a packet is handed over.
+enum worker_why {
+	WORKER_OWNER,  // it has come in, and is the other's
+	WORKER_SEND,   // it wants the other's transmit queue
+	WORKER_KERNEL, // it is for the kernel, whose device the first worker has
+};
+
+// What may still pass between an interface and the kernel, in one direction.
+struct worker_kernel {
+	uint64_t filled_us; // up to when tokens have been earned
+	uint32_t tokens;
+};
+
 // A packet on its way from one worker to another.
 struct worker_handed {
 	struct rte_mbuf *m;
 	uint32_t interface;
-	uint32_t send; // it only wants the other's transmit queue; otherwise it has just come in
+	uint32_t why; // enum worker_why
 };
 
 // What a turn's time goes to; each has its counter.
@@ -61,6 +74,8 @@ struct worker {
 	unsigned idle_turns;                // worker: rw
 	uint64_t handed_in[MAX_INTERFACES]; // received there, another's; worker: rw, control: ro
 	uint64_t misled[MAX_INTERFACES];    // of these: against the port's RSS; likewise
+	struct worker_kernel to_kernel[MAX_INTERFACES];   // worker: rw; the first one's
+	struct worker_kernel from_kernel[MAX_INTERFACES]; // likewise
 	uint8_t index;
 	// By the worker that they come from; this one is the only consumer. NULL with one worker.
 	struct rte_ring *handed[MAX_WORKERS]; // of struct worker_handed
@@ -85,6 +100,7 @@ struct postern_dataplane {
 	bool rss_told[MAX_INTERFACES]; // control: rw
 	bool stop;                     // control: rw, worker: ro
 	bool busy_poll;
+	bool kernel; // a port has a device of the kernel's
 	bool huge;
 	unsigned n_workers;
 	unsigned n_running; // workers that have been launched
@@ -117,13 +133,25 @@ void worker_rss_watch(struct postern_dataplane *dp);
 int worker_rings_new(struct postern_dataplane *dp);
 // Hands a packet over and counts that, or drops it. Takes the packet.
 void worker_hand_over(
-	struct worker *w, unsigned to, struct rte_mbuf *m, uint16_t interface, bool send);
+	struct worker *w, unsigned to, struct rte_mbuf *m, uint16_t interface, enum worker_why why);
 // Takes what others have handed over; returns how many packets.
 unsigned worker_take_handed(struct worker *w);
 // Tells others what this worker has learnt of neighbours.
 void worker_share_learnt(struct worker *w);
 // Sends what waits: by its own queues, or through workers that have one.
 bool worker_transmit(struct worker *w);
+
+// kernel.c
+// True if a packet that has come in is for the kernel: see worker_to_kernel().
+bool worker_is_kernels(const struct worker *w, const struct ip_packet *p);
+// Gives a packet to the kernel, by way of the first worker, or drops it. Takes it.
+void worker_to_kernel(struct worker *w, uint16_t interface, struct rte_mbuf *m);
+// Takes what is the kernel's out of a burst that a port with a kernel's device has received, before
+// it is looked at; copies what both want to know. Returns how many are left.
+unsigned worker_kernel_take(
+	struct worker *w, uint16_t interface, struct rte_mbuf **pkts, unsigned n);
+// Sends some of what the kernel has; returns how many packets. First worker.
+unsigned worker_kernel_send(struct worker *w, uint16_t interface);
 
 int worker_epoch_build(struct worker_epoch **out, const struct postern_dataplane *dp,
 	struct postern_snapshot *snapshot, const struct worker_epoch *previous);

@@ -23,6 +23,8 @@
 	X(REASSEMBLED, "reassembled", "packets put together from their fragments")                 \
 	X(FRAGMENTED, "fragmented", "packets sent on in fragments")                                \
 	X(ERROR_SENT, "error-sent", "ICMP errors of our own about packets that could not go on")   \
+	X(KERNEL_GIVEN, "kernel-given", "packets to our own addresses given to the kernel")        \
+	X(KERNEL_TAKEN, "kernel-taken", "packets of the kernel's sent by a port")                  \
 	/* sessions in forward mode */                                                             \
 	X(SESSION_OPENED, "session-opened", "sessions begun by a SYN for a service")               \
 	X(SESSION_ESTABLISHED, "session-established", "sessions whose handshake was completed")    \
@@ -109,6 +111,8 @@
 	X(DROP_NEIGHBOUR_FAILED, "drop-neighbour-failed", "next hop did not answer")               \
 	X(DROP_NEIGHBOUR_TABLE, "drop-neighbour-table", "neighbour table full")                    \
 	X(DROP_TX_FULL, "drop-tx-full", "the port's transmit ring was full")                       \
+	X(DROP_KERNEL, "drop-kernel",                                                              \
+		"packets for the kernel beyond their rate, or that it or a port does not take")    \
 	X(DROP_NO_BUFFER, "drop-no-buffer", "no packet buffer left for a packet of our own")       \
 	/* things seen that an operator wants to know */                                           \
 	X(SEEN_ADDRESS_CONFLICT, "seen-address-conflict",                                          \

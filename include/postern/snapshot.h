@@ -35,6 +35,7 @@ struct postern_interface {
 	struct postern_addr *translate_from; // sources of what goes to members through here
 	uint16_t n_translate_from;
 	uint16_t mtu; // bytes of IP packet; 0: as the port has it
+	bool kernel;  // the kernel has a TAP device beside it, with its name and its addresses
 };
 
 // What is replaced on the way to a member.

@@ -328,6 +328,7 @@ static void test_full_interfaces(void **state)
 	assert_address(&in->routes.items[1].via, "2001:db8::2");
 	assert_int_equal(in->routes.items[1].line, 21);
 	assert_int_equal(in->mtu, 9000);
+	assert_int_equal(in->kernel, CONFIG_KERNEL_TAP);
 	assert_int_equal(in->line, 15);
 	in = config_interface_find(c, "inside");
 	assert_string_equal(in->device, "0000:01:00.0");
@@ -411,8 +412,9 @@ static void test_show_tells_defaults(void **state)
 	(void)state;
 	static const char *const lines[] = {"\n  # control-group: not set\n",
 		"\n  log-level: notice\n", "\n  memory: auto\n", "\n    mtu: auto\n",
-		"\n    gateway: []\n", "\n    # tls: not set\n", "\n      interval: 2s\n",
-		"\n      jitter: 10%\n", "\n      idle: 30m\n", "\n        weight: 1\n"};
+		"\n    kernel: none\n", "\n    gateway: []\n", "\n    # tls: not set\n",
+		"\n      interval: 2s\n", "\n      jitter: 10%\n", "\n      idle: 30m\n",
+		"\n        weight: 1\n"};
 	struct config *c = read_good_sample("minimal.yaml");
 	char *text = shown(c);
 	for (size_t i = 0; i < COUNT(lines); i++)

@@ -99,6 +99,10 @@ static void test_needs_restart(void **state)
 		{"", PLAIN ", translate-from: 192.0.2.9", "interfaces[0].translate-from",
 			"changes from [] to [192.0.2.9]"},
 		{"", PLAIN ", mtu: 9000", "interfaces[0].mtu", "changes from auto to 9000"},
+		{"",
+			PLAIN ", translate-from: 192.0.2.9, kernel: tap}\n  - {name: mid, device: "
+			      "net_null5, addresses: 203.0.113.1/24",
+			"interfaces[0].kernel", "changes from none to tap"},
 		{"", PLAIN "}\n  - {name: mid, device: net_null5, addresses: 203.0.113.1/24",
 			"interfaces[2]", "is new"},
 	};
