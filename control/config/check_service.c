@@ -139,9 +139,25 @@ static void check_translate(
 	}
 }
 
+static void check_organisation(struct config_context *ctx, const struct config *c,
+	const struct config_service *s, size_t index)
+{
+	if (!s->organisation)
+		return;
+	for (size_t i = 0; i < c->organisations.count; i++)
+		if (c->organisations.items[i].name &&
+			strcmp(c->organisations.items[i].name, s->organisation) == 0)
+			return;
+	config_path_set(ctx, "services[%zu].organisation", index);
+	config_mistake_here(ctx, "the name of one of organisations",
+		"there is no organisation \"%s\"", s->organisation);
+}
+
 void check_services(struct config_context *ctx, const struct config *c)
 {
-	for (size_t i = 0; i < c->services.count; i++)
+	for (size_t i = 0; i < c->services.count; i++) {
 		check_translate(ctx, &c->services.items[i], i);
+		check_organisation(ctx, c, &c->services.items[i], i);
+	}
 	check_ports(ctx, c);
 }

@@ -161,6 +161,8 @@ struct config_service {
 	enum config_mode mode;
 	char *side; // interface that announces the address; NULL: the one whose prefix holds it
 	char *pool;
+	char *fqdn;         // name that it is published under; NULL: as the profile has it
+	char *organisation; // whom it is for; NULL: all of them
 	enum config_profile profile;
 	enum config_service_transport transport;
 	enum config_translate translate;

@@ -598,6 +598,18 @@ static const struct schema_field service_fields[] = {
 		.offset = offsetof(struct config_service, pool),
 		.maximum = NAME_LENGTH,
 		.help = "Pool whose members serve."},
+	{.key = "fqdn",
+		.type = SCHEMA_HOST,
+		.offset = offsetof(struct config_service, fqdn),
+		.maximum = HOST_LENGTH,
+		.help = "Name under which DNS and certificates have it, for `posternctl plan`. "
+			"Without it an access edge is `sip.` and each SIP domain, XMPP is `xmpp.` "
+			"and each, and others have no name."},
+	{.key = "organisation",
+		.type = SCHEMA_NAME,
+		.offset = offsetof(struct config_service, organisation),
+		.maximum = NAME_LENGTH,
+		.help = "Organisation that it is for, for `posternctl plan`. Without it, all."},
 	{.key = "profile",
 		.type = SCHEMA_CHOICE,
 		.offset = offsetof(struct config_service, profile),

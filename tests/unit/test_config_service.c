@@ -211,6 +211,34 @@ static void test_warnings(void **state)
 	config_free(c);
 }
 
+static void test_published_as(void **state)
+{
+	struct config *c = read_service("listen: 192.0.2.3, profile: access-edge, fqdn: "
+					"access.contoso.com, organisation: contoso}]\n"
+					"organisations: [{name: contoso, domains: contoso.com");
+	(void)state;
+	assert_string_equal(c->services.items[0].fqdn, "access.contoso.com");
+	assert_string_equal(c->services.items[0].organisation, "contoso");
+	config_free(c);
+
+	struct config_errors errors = {0};
+	const char *text = "interfaces: [{name: one, device: net_null0, addresses: 192.0.2.1/24}]\n"
+			   "pools: [{name: e, members: [{name: a, address: \"192.0.2.2:443\"}]}]\n"
+			   "services:\n"
+			   "  - {name: s, mode: forward, pool: e, listen: \"192.0.2.3:443\",\n"
+			   "     fqdn: \"a b\",\n"
+			   "     organisation: nobody}\n";
+	config_read_text("text", "/", text, strlen(text), &c, &errors);
+	assert_null(c);
+	assert_int_equal(errors.list.count, 2);
+	assert_int_equal(errors.list.items[0].line, 5);
+	assert_string_equal(errors.list.items[0].field, "services[0].fqdn");
+	assert_int_equal(errors.list.items[1].line, 6);
+	assert_string_equal(errors.list.items[1].field, "services[0].organisation");
+	assert_non_null(strstr(errors.list.items[1].what, "no organisation \"nobody\""));
+	config_errors_free(&errors);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -220,6 +248,7 @@ int main(void)
 		cmocka_unit_test(test_shown),
 		cmocka_unit_test(test_pool_keys),
 		cmocka_unit_test(test_warnings),
+		cmocka_unit_test(test_published_as),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
