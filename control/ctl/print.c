@@ -190,9 +190,14 @@ static void print_list(FILE *to, const json_t *list)
 	}
 }
 
-// The one text of an answer that is nothing but a text, like a file.
+// What an answer is for people: its "text" of several lines, or, if it is nothing but a text, like a
+// file, that one.
 static const char *whole_text(const json_t *result)
 {
+	const char *said = json_string_value(json_object_get(result, "text"));
+
+	if (said && strchr(said, '\n'))
+		return said;
 	void *only = json_object_iter((json_t *)(uintptr_t)result);
 
 	if (json_object_size(result) != 1 || !json_is_string(json_object_iter_value(only)))

@@ -201,6 +201,26 @@ static void test_mistakes_in_a_file(void **state)
 	json_decref(result);
 }
 
+// What an answer says to people stands for the rest of it.
+static void test_text_of_an_answer(void **state)
+{
+	json_t *result = json_pack(
+		"{s:[{s:s}], s:s}", "records", "name", "a", "text", "two lines\nof \033text\n");
+	char *text = NULL;
+	size_t size = 0;
+	FILE *to = open_memstream(&text, &size);
+
+	(void)state;
+	assert_non_null(to);
+	ctl_print(to, result);
+	fclose(to);
+	assert_true(strncmp(text, "two lines\nof ", 13) == 0);
+	assert_null(strchr(text, '\033'));
+	assert_null(strstr(text, "ecords"));
+	free(text);
+	json_decref(result);
+}
+
 static void test_rates(void **state)
 {
 	json_t *before = json_pack("{s:I, s:I}", "x", (json_int_t)1000, "y", (json_int_t)1000);
@@ -226,6 +246,7 @@ int main(void)
 		cmocka_unit_test(test_units),
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_mistakes_in_a_file),
+		cmocka_unit_test(test_text_of_an_answer),
 		cmocka_unit_test(test_rates),
 	};
 
