@@ -74,7 +74,8 @@ static int take(void *user, struct policy_entry *e)
 		job->next = last ? strdup(last) : NULL;
 		return job->next ? 1 : -ENOMEM;
 	}
-	return json_array_append_new(job->items, policy_entry_short_json(e)) == 0 ? 0 : -ENOMEM;
+	json_t *row = l->query.whole ? policy_entry_json(e) : policy_entry_short_json(e);
+	return json_array_append_new(job->items, row) == 0 ? 0 : -ENOMEM;
 }
 
 static int run_list(struct policy_job *job, struct policy_db *d)

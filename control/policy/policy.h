@@ -177,6 +177,7 @@ struct policy_query {
 	const char *after;          // keys behind this one; NULL: from the first
 	const char *match;          // within the key; NULL: any
 	struct policy_entry filter; // what is given must be so; taken
+	bool whole;                 // all fields of each, not the short form
 	unsigned limit;
 };
 

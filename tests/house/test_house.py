@@ -31,7 +31,8 @@ CONTROL = {
     "metrics": {"alarm", "pool", "config"},
     "store": set(),
     "policy": {"config", "store"},
-    "rpc": {"alarm", "policy", "pool", "config", "store"},
+    "plan": {"policy", "config"},
+    "rpc": {"alarm", "plan", "policy", "pool", "config", "store"},
     "daemon": {"rpc", "metrics", "alarm", "policy", "pool", "config", "store"},
     "ctl": set(),
 }

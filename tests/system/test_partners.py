@@ -226,6 +226,37 @@ def test_organisations_by_reload(mine):
     assert mine.call("partner.show", domain="fabrikam.com")["decision"] == "admit"
 
 
+def test_plans(mine):
+    """What is planned follows file and policy; people get a text, scripts the rest."""
+    c = mine.config
+    services = [{**c["services"][0], "profile": "access-edge", "fqdn": "access.contoso.com"}]
+    mine.write({**c, "services": services})
+    mine.reload()
+    mine.ctl("policy", "set", "AllowFederatedUsers", "true")
+    mine.ctl("allowed-domain", "add", "fabrikam.com", "proxy-fqdn=sip.fabrikam.com",
+             "prefixes=198.51.100.0/28")
+    dns = mine.ctl("plan", "dns", json_output=True)
+    targets = {r["name"]: r["target"] for r in dns["records"] if r["type"] == "SRV"}
+    assert targets["_sipfederationtls._tcp.contoso.com"] == "access.contoso.com"
+    assert targets["_sipfederationtls._tcp.contoso.net"] == "sip.contoso.net"
+    assert mine.ctl("plan", "dns").stdout == dns["text"]
+    zone = mine.ctl("plan", "dns", "contoso.net", "form=zone").stdout
+    assert "sip.contoso.net. 3600 IN A " in zone and "contoso.com" not in zone
+    ports = mine.ctl("plan", "ports", json_output=True)["ports"]
+    come = [r["from"] for r in ports if (r["side"], r["direction"]) == ("outside", "in")]
+    assert come == [["sip.fabrikam.com", "198.51.100.0/28"]]
+    assert "sip.fabrikam.com, port 5061" in mine.ctl("plan", "partner", "Fabrikam.com").stdout
+    assert "Remove-CsHostingProvider" in mine.ctl(
+        "plan", "lync", "place=b", "inside=postern.contoso.local").stdout
+    held = mine.ctl("plan", "certificates", json_output=True)["certificates"]
+    assert held[0]["names"] == ["access.contoso.com", "sip.contoso.com", "sip.contoso.net"]
+    assert "inside=NAME" in refused(mine, "plan", "certificates", "place=c")
+    assert "contoso.com, contoso.net" in refused(mine, "plan", "dns", "fabrikam.com")
+    assert "our own" in refused(mine, "plan", "partner", "contoso.net")
+    assert "empty" in refused(mine, "plan", "partner", "a..b")
+    assert "place" in refused(mine, "plan", "ports", "place=d")
+
+
 def as_games(p, *argv):
     return subprocess.run(
         ["setpriv", "--reuid=games", "--regid=games", "--clear-groups", p.build / "posternctl",
