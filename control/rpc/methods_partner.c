@@ -23,14 +23,43 @@ struct partner_call {
 	const char *key; // of the entry that is looked for
 };
 
-static json_t *seconds_ago(uint64_t wall_us)
+static json_t *age_ms(uint64_t wall_us)
 {
 	const uint64_t now = rpc_wall_us();
 
 	return wall_us == 0 ? json_null() : rpc_uint(now > wall_us ? (now - wall_us) / 1000 : 0);
 }
 
-static json_t *facts_object(const struct postern_answer *a)
+static json_t *address_list(const struct postern_addr *addresses, unsigned n)
+{
+	char text[POSTERN_ADDR_TEXT];
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < n; i++)
+		json_array_append_new(list, json_string(postern_addr_format(&addresses[i], text)));
+	return list;
+}
+
+static json_t *since(uint64_t wall_us)
+{
+	return wall_us == 0 ? json_null() : rpc_time(wall_us);
+}
+
+// The addresses of the server that the decision names, where it names one.
+static void add_peer(
+	json_t *facts, struct postern_policy *tables, const struct postern_domain *peer)
+{
+	struct postern_addr addresses[POSTERN_ADDRESSES_MAX];
+	uint64_t wall_us;
+	const unsigned n = postern_policy_get_host(tables, peer, addresses, &wall_us);
+
+	json_object_set_new(facts, "peer-addresses", address_list(addresses, n));
+	json_object_set_new(facts, "peer-since", since(wall_us));
+	json_object_set_new(facts, "peer-age-ms", age_ms(wall_us));
+}
+
+static json_t *facts_object(struct postern_policy *tables, const struct postern_answer *a,
+	const struct postern_facts *f)
 {
 	static const char *const states[] = {
 		[POSTERN_FACTS_UNKNOWN] = "not asked",
@@ -39,9 +68,27 @@ static json_t *facts_object(const struct postern_answer *a)
 		[POSTERN_FACTS_FAILED] = "failed",
 	};
 
-	return json_pack("{s:s, s:o, s:o}", "srv", states[a->facts], "since",
-		a->facts_wall_us == 0 ? json_null() : rpc_time(a->facts_wall_us), "age-ms",
-		seconds_ago(a->facts_wall_us));
+	json_t *facts = json_pack("{s:s, s:o, s:o}", "srv", states[f->state], "since",
+		since(f->wall_us), "age-ms", age_ms(f->wall_us));
+	if (facts && a->peer.length > 0)
+		add_peer(facts, tables, &a->peer);
+	return facts;
+}
+
+// The targets of the domain's SRV record, as it was answered.
+static json_t *target_list(const struct postern_facts *f)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < f->n_targets; i++) {
+		const struct postern_target *t = &f->targets[i];
+
+		json_array_append_new(list,
+			json_pack("{s:s, s:i, s:i, s:i, s:o}", "target", t->name.text, "priority",
+				(int)t->priority, "weight", (int)t->weight, "port", (int)t->port,
+				"addresses", address_list(t->addresses, t->n_addresses)));
+	}
+	return list;
 }
 
 static const char *verification_name(enum postern_verification v)
@@ -59,8 +106,13 @@ static json_t *decision(const struct partner_call *p)
 {
 	const struct postern_answer *a = &p->answer;
 	const bool admitted = a->outcome == POSTERN_ADMIT;
+	struct postern_policy *tables = policy_tables(p->pc->context->policy);
+	struct postern_facts_copy known;
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:b, s:b, s:o}",
+	if (postern_policy_get_facts(tables, &p->domain, &known) != 0)
+		known.facts = (struct postern_facts){.state = POSTERN_FACTS_UNKNOWN};
+	return json_pack(
+		"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:o}",
 		"domain", p->domain.text, "organisation", p->pc->organisation, "direction",
 		p->direction == POSTERN_INBOUND ? "inbound" : "outbound", "decision",
 		postern_outcome_name(a->outcome), "row", postern_row_name(a->row), "reason",
@@ -69,7 +121,8 @@ static json_t *decision(const struct partner_call *p)
 		a->peer.length > 0 ? rpc_text(a->peer.text) : json_null(), "verification-level",
 		admitted ? rpc_text(verification_name(a->verification)) : json_null(), "admission",
 		rpc_text(a->admission == POSTERN_ADMISSION_OBSERVE ? "observe" : "enforce"),
-		"watched", a->watched, "monitored", a->monitored, "facts", facts_object(a));
+		"watched", a->watched, "monitored", a->monitored, "facts",
+		facts_object(tables, a, &known.facts), "targets", target_list(&known.facts));
 }
 
 // Takes the entry.
@@ -138,7 +191,8 @@ static void show_entry(struct partner_call *p)
 			.limit = 1};
 
 		q.filter.value[2] = strdup(a->peer.text);
-		status = policy_list(policy, &q, provider_shown, p);
+		if (q.filter.value[2])
+			status = policy_list(policy, &q, provider_shown, p);
 	}
 	if (status != 0)
 		reply(p, NULL);

@@ -468,7 +468,7 @@ static int tell_organisations(
 }
 
 int postern_policy_set_host(struct postern_policy *p, const struct postern_domain *host,
-	const struct postern_addr *addresses, unsigned n)
+	const struct postern_addr *addresses, unsigned n, uint64_t wall_us)
 {
 	struct admit_host *h = NULL;
 	int rc;
@@ -479,6 +479,7 @@ int postern_policy_set_host(struct postern_policy *p, const struct postern_domai
 		h = admit_blob_new(p, sizeof(*h) + n * sizeof(*addresses));
 		if (h == NULL)
 			return -ENOMEM;
+		h->wall_us = wall_us;
 		h->n = n;
 		memcpy(h->addresses, addresses, n * sizeof(*addresses));
 	}

@@ -86,6 +86,7 @@ static inline const struct postern_addr *admit_target_addresses(
 
 // The addresses of a server, by its name.
 struct admit_host {
+	uint64_t wall_us;
 	unsigned n;
 	struct postern_addr addresses[];
 };

@@ -206,10 +206,26 @@ struct postern_facts {
 int postern_policy_set_facts(struct postern_policy *p, const struct postern_domain *domain,
 	const struct postern_facts *f);
 
-// The addresses of a server that entries name (ProxyFqdn, default route); n 0: forget them. -ENOMEM: they may
-// be known in part; say it again.
+// A copy of what is known of a domain, which holds its targets and their addresses itself.
+struct postern_facts_copy {
+	struct postern_facts facts; // what it points to lies below
+	struct postern_target targets[POSTERN_TARGETS_MAX];
+	struct postern_addr addresses[POSTERN_TARGETS_MAX][POSTERN_ADDRESSES_MAX];
+};
+
+// Not by a worker; it waits for nobody. -ENOENT: nobody has asked about the domain yet.
+int postern_policy_get_facts(struct postern_policy *p, const struct postern_domain *domain,
+	struct postern_facts_copy *out);
+
+// The addresses of a server that entries name (ProxyFqdn, default route), and when they were answered,
+// microseconds since 1970; n 0: forget them. -ENOMEM: they may be known in part; say it again.
 int postern_policy_set_host(struct postern_policy *p, const struct postern_domain *host,
-	const struct postern_addr *addresses, unsigned n);
+	const struct postern_addr *addresses, unsigned n, uint64_t wall_us);
+
+// Those addresses as they are known, and since when. Not by a worker. How many; 0: none are known, and
+// *wall_us is 0.
+unsigned postern_policy_get_host(struct postern_policy *p, const struct postern_domain *host,
+	struct postern_addr addresses[static POSTERN_ADDRESSES_MAX], uint64_t *wall_us);
 
 // With an index, a change of switches, of providers or of entries that count for what is below them may
 // change who is to be asked at an address or a name that several share. Looks again at up to `budget`

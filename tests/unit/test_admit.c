@@ -248,6 +248,57 @@ static void organisations_do_not_see_each_other(void **state)
 	assert_int_equal(postern_policy_owner(p, &d), -ENOENT);
 }
 
+static void facts_can_be_had_again(void **state)
+{
+	struct postern_policy *p = *state;
+	const struct postern_domain d = rig_domain("fabrikam.com"), none = rig_domain("none.com");
+	const struct postern_addr a[2] = {
+		postern_addr_from_v4(0x010200c0), postern_addr_from_v4(0x020200c0)};
+	const struct postern_target targets[2] = {
+		{.name = rig_domain("sip.fabrikam.com"),
+			.priority = 1,
+			.weight = 2,
+			.port = 5061,
+			.addresses = a,
+			.n_addresses = 2},
+		{.name = rig_domain("sip2.fabrikam.com"), .priority = 9, .port = 443},
+	};
+	const struct postern_facts f = {POSTERN_FACTS_GOOD, 4711, targets, 2};
+	struct postern_addr addresses[POSTERN_ADDRESSES_MAX];
+	struct postern_facts_copy copy;
+	uint64_t wall_us = 1;
+
+	assert_int_equal(postern_policy_get_facts(p, &d, &copy), -ENOENT);
+	assert_int_equal(postern_policy_set_facts(p, &d, &f), 0);
+	assert_int_equal(postern_policy_get_facts(p, &d, &copy), 0);
+	// It is a copy: what happens afterwards is no part of it.
+	assert_int_equal(postern_policy_set_facts(p, &d, NULL), 0);
+	assert_int_equal(copy.facts.state, POSTERN_FACTS_GOOD);
+	assert_int_equal(copy.facts.wall_us, 4711);
+	assert_int_equal(copy.facts.n_targets, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		const struct postern_target *t = &copy.facts.targets[i];
+
+		assert_string_equal(t->name.text, targets[i].name.text);
+		assert_int_equal(t->name.length, targets[i].name.length);
+		assert_int_equal(t->priority, targets[i].priority);
+		assert_int_equal(t->weight, targets[i].weight);
+		assert_int_equal(t->port, targets[i].port);
+		assert_int_equal(t->n_addresses, targets[i].n_addresses);
+	}
+	assert_memory_equal(copy.facts.targets[0].addresses, a, sizeof(a));
+	assert_int_equal(postern_policy_get_facts(p, &d, &copy), -ENOENT);
+	// An entry of which DNS was not asked.
+	rig_allow(p, "none.com", NULL);
+	assert_int_equal(postern_policy_get_facts(p, &none, &copy), -ENOENT);
+	assert_int_equal(postern_policy_get_host(p, &none, addresses, &wall_us), 0);
+	assert_int_equal(wall_us, 0);
+	assert_int_equal(postern_policy_set_host(p, &none, a, 2, 4712), 0);
+	assert_int_equal(postern_policy_get_host(p, &none, addresses, &wall_us), 2);
+	assert_memory_equal(addresses, a, sizeof(a));
+	assert_int_equal(wall_us, 4712);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -260,6 +311,7 @@ int main(void)
 		TEST(rows_5_and_6_providers),
 		TEST(row_7_allowed_and_found_by_srv),
 		TEST(row_8_discovered),
+		TEST(facts_can_be_had_again),
 		TEST(the_longest_suffix_counts),
 		TEST(organisations_do_not_see_each_other),
 #undef TEST

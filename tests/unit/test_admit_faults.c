@@ -164,7 +164,7 @@ static int host(struct postern_policy *p)
 	const struct postern_domain d = rig_domain("cloud.example");
 	const struct postern_addr a = address(5);
 
-	return postern_policy_set_host(p, &d, &a, 1);
+	return postern_policy_set_host(p, &d, &a, 1, 1);
 }
 
 static int provider(struct postern_policy *p)

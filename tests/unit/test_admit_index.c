@@ -81,7 +81,7 @@ static void host_at(struct postern_policy *p, const char *host, const char *at)
 	const struct postern_domain d = rig_domain(host);
 	const struct postern_addr a = at != NULL ? address(at) : (struct postern_addr){0};
 
-	assert_int_equal(postern_policy_set_host(p, &d, &a, at != NULL), 0);
+	assert_int_equal(postern_policy_set_host(p, &d, &a, at != NULL, 1), 0);
 }
 
 static void unlist(struct postern_policy *p, const char *domain)
@@ -357,7 +357,7 @@ static void random_change(struct postern_policy *p)
 	default: {
 		const struct postern_domain h = rig_domain(host);
 		const struct postern_addr a = address(addresses[draw(ADDRESSES)]);
-		const int rc = postern_policy_set_host(p, &h, &a, draw(4) != 0);
+		const int rc = postern_policy_set_host(p, &h, &a, draw(4) != 0, 1);
 
 		assert_true(rc == 0 || rc == -ENOENT);
 	}

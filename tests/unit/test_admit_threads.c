@@ -90,7 +90,7 @@ static void change(unsigned n)
 		break;
 	case 8:
 		assert_int_equal(
-			postern_policy_set_host(policy, &servers[1], &addresses[n % 2], 1), 0);
+			postern_policy_set_host(policy, &servers[1], &addresses[n % 2], 1, n), 0);
 		(void)postern_policy_work(policy, 10);
 		break;
 	default:
