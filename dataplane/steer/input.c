@@ -283,6 +283,15 @@ static unsigned may_begin(const struct steer *s, unsigned n)
 	return flooded ? BEGIN_PER_BURST : PORT_BURST;
 }
 
+// What members begin has places of its own, which no flood of clients may take.
+static bool wants_session(const struct steer *s, const struct steer_packet *p)
+{
+	const struct ip_tuple *t = &p->ip->tuple;
+
+	return steer_is_first_segment(p) && (steer_node_find(s->config, &t->src) == NULL ||
+						    ip_config_find(s->ip->config, &t->dst) != NULL);
+}
+
 void steer_input(struct steer *s, struct ip_packet *pkts, unsigned n)
 {
 	struct steer_packet work[PORT_BURST];
@@ -316,10 +325,12 @@ void steer_input(struct steer *s, struct ip_packet *pkts, unsigned n)
 			in_session(s, &work[i], ref);
 		else if (work[i].ip->tuple.proto != IPPROTO_TCP)
 			steer_udp_stray(s, &work[i]);
-		else if (steer_is_first_segment(&work[i]) && begin == 0)
+		else if (!wants_session(s, &work[i]))
+			stray(s, &work[i]);
+		else if (begin == 0)
 			DROP(s, &work[i], FLOOD);
 		else {
-			begin -= (unsigned)steer_is_first_segment(&work[i]);
+			begin--;
 			stray(s, &work[i]);
 		}
 	}

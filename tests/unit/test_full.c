@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What is bounded: the session table, the ports towards members, answers of our own.
 
+#include "outward.h"
 #include "rig_cmocka.h"
 #include "talk.h"
 
@@ -185,6 +186,42 @@ static void test_burst_of_syns(void **state)
 	rig_free(r);
 }
 
+// Places of members' own flows are not clients': in the same burst one begins although no more sessions do.
+static void test_burst_with_member(void **state)
+{
+	const struct rig_world world = {.outbound = RIG_OUTBOUND_ROUTE, .one_arm = true};
+	struct rig *r = rig_new(
+		&(struct rig_options){.world = world, .sessions = CAPACITY, .flows = CAPACITY});
+	struct rte_mbuf *pkts[PORT_BURST];
+	const struct outward own = outward_new(r, POSTERN_V4, false, 0, 1);
+
+	(void)state;
+	for (unsigned i = 0; i < CAPACITY; i++) {
+		struct talk t = talk_new(r, POSTERN_V4, i);
+
+		make_half_open(&t);
+	}
+	for (unsigned i = 0; i < PORT_BURST; i++) {
+		const struct talk t = talk_new(r, POSTERN_V4, 5000 + i);
+		const struct rig_tcp s = i + 1 < PORT_BURST
+						 ? talk_segment(&t, FROM_CLIENT, TALK_SYN, 0)
+						 : outward_segment(&own, FROM_MEMBER, OUT_SYN, 0);
+
+		pkts[i] = rte_pktmbuf_alloc(r->in_pool);
+		assert_non_null(pkts[i]);
+		rte_pktmbuf_append(pkts[i], 256);
+		rte_pktmbuf_trim(pkts[i],
+			(uint16_t)(256 - rig_tcp_build(r, &s, rte_pktmbuf_mtod(pkts[i], void *))));
+	}
+	worker_burst(r->dp->workers[0], RIG_OUTSIDE, pkts, PORT_BURST);
+	rig_advance(r, RIG_MS);
+	rig_discard(r);
+	assert_int_equal(rig_count(r, POSTERN_COUNTER_DROP_FLOOD), PORT_BURST - 1 - 8);
+	assert_int_equal(rig_count(r, POSTERN_COUNTER_FLOW_OPENED), 1);
+	rig_check_steer(r);
+	rig_free(r);
+}
+
 // A session that is evicted leaves nothing behind: its segments are strangers' from then on.
 static void test_evicted_is_unknown(void **state)
 {
@@ -347,6 +384,7 @@ int main(void)
 		cmocka_unit_test(test_reset_gives_way),
 		cmocka_unit_test(test_flood),
 		cmocka_unit_test(test_burst_of_syns),
+		cmocka_unit_test(test_burst_with_member),
 		cmocka_unit_test(test_evicted_is_unknown),
 		cmocka_unit_test(test_ports_exhausted),
 		cmocka_unit_test(test_ports_give_way),
