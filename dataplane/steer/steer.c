@@ -51,6 +51,18 @@ static int nats_init(struct steer *s)
 	return 0;
 }
 
+// Ports are seen by strangers, so they follow from nothing that other secrets do, and each worker draws
+// others (RFC 6056 3.1).
+static uint64_t random_begin(const struct steer_setup *setup)
+{
+	const struct {
+		char what[8];
+		uint64_t worker;
+	} key = {"ports", setup->worker};
+
+	return base_hash_keyed(&setup->secret, &key, sizeof(key));
+}
+
 struct steer *steer_new(const struct steer_setup *setup)
 {
 	struct steer *s = base_arena_map(sizeof(*s));
@@ -71,7 +83,7 @@ struct steer *steer_new(const struct steer_setup *setup)
 	s->closed = setup->closed;
 	s->health = setup->health;
 	s->health_changes = setup->health_changes;
-	memcpy(&s->random, setup->secret.bytes, sizeof(s->random));
+	s->random = random_begin(setup);
 	s->flows = base_arena_map_whole((size_t)s->capacity * sizeof(*s->flows));
 	s->cold = base_arena_map_whole((size_t)s->capacity * sizeof(*s->cold));
 	s->members = base_arena_map(STEER_IDS * sizeof(*s->members));

@@ -3,6 +3,7 @@
 // the ports when they are full.
 
 #include "rig_cmocka.h"
+#include "steer/private.h"
 #include "talk.h"
 
 #include <stdlib.h>
@@ -453,6 +454,23 @@ static void test_member_unresolved(void **state)
 	rig_free(r);
 }
 
+// Whoever computes the generator's state from ports that he sees has no part of the tables' secret.
+static void test_ports_tell_no_secret(void **state)
+{
+	struct rig *r = rig_new(&(struct rig_options){.secret = 0x5c});
+
+	(void)state;
+	for (unsigned i = 0; i < r->dp->n_workers; i++) {
+		const uint64_t seed = r->dp->workers[i]->steer->random;
+
+		for (size_t at = 0; at + sizeof(seed) <= sizeof(r->dp->secret); at += sizeof(seed))
+			assert_memory_not_equal(&seed, r->dp->secret.bytes + at, sizeof(seed));
+		for (unsigned k = 0; k < i; k++)
+			assert_true(r->dp->workers[k]->steer->random != seed);
+	}
+	rig_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -471,6 +489,7 @@ int main(void)
 		cmocka_unit_test(test_reports_overflow),
 		cmocka_unit_test(test_no_member),
 		cmocka_unit_test(test_member_unresolved),
+		cmocka_unit_test(test_ports_tell_no_secret),
 	};
 
 	return cmocka_run_group_tests_name("open", tests, rig_use_cmocka, NULL);
