@@ -40,6 +40,10 @@ static const struct words all[] = {
 		"{from} wanted to reach {to} ({service}): the session table was full of "
 		"established sessions",
 		"raise sessions under dataplane (a restart); posternctl status"),
+	W(DROP_FLOOD,
+		"SYNs came faster than they could be worked off while the session table was full "
+		"of what never began ({service}): most were dropped, whoever sent them",
+		"posternctl stats: does drop-flood still grow? Clients ask again by themselves"),
 	W(DROP_PORTS_EXHAUSTED,
 		"{from} wanted to reach {to} ({service}): no source port was free towards member "
 		"{member}",

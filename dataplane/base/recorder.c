@@ -142,13 +142,13 @@ static struct cell *find(
 }
 
 static bool count_again(struct base_recorder *r, uint64_t hash, const struct postern_record *record,
-	uint64_t now_us)
+	uint64_t n, uint64_t now_us)
 {
 	struct cell *c = find(r, hash, record);
 
 	if (c == NULL)
 		return false;
-	cell_write(r, c, record, c->count + 1, c->first_us, now_us);
+	cell_write(r, c, record, c->count + n, c->first_us, now_us);
 	return true;
 }
 
@@ -173,7 +173,7 @@ static unsigned place_for(const struct base_recorder *r, uint32_t b)
 }
 
 static void open_new(struct base_recorder *r, uint64_t hash, const struct postern_record *record,
-	uint64_t now_us)
+	uint64_t n, uint64_t now_us)
 {
 	const uint32_t b = bucket_of(hash);
 
@@ -184,15 +184,13 @@ static void open_new(struct base_recorder *r, uint64_t hash, const struct poster
 	else
 		base_add(&r->pushed_out, 1);
 	r->tags[b][at] = tag_of(hash);
-	cell_write(r, &r->cells[b][at], record, 1, now_us, now_us);
+	cell_write(r, &r->cells[b][at], record, n, now_us, now_us);
 	r->opened++;
 }
 
-// The record of a source's network: what is left when the rest of the address is cleared.
-static void widen(struct postern_record *record)
+// Leaves so many bits of the source's address.
+static void widen(struct postern_record *record, unsigned keep)
 {
-	const unsigned keep = postern_addr_is_v4(&record->from) ? 96 + 24 : 48;
-
 	record->from_bits = (uint8_t)keep;
 	memset(record->from.bytes + keep / 8, 0, sizeof(record->from.bytes) - keep / 8);
 }
@@ -236,7 +234,7 @@ void base_record(struct base_recorder *r, const struct postern_record *record, u
 	mine.from_bits = 128;
 	uint64_t hash = hash_of(r, &mine);
 
-	if (count_again(r, hash, &mine, now_us))
+	if (count_again(r, hash, &mine, 1, now_us))
 		return;
 	// In a flood from everywhere this is the way of most, and short.
 	if (is_exhausted(r, now_us)) {
@@ -245,14 +243,26 @@ void base_record(struct base_recorder *r, const struct postern_record *record, u
 	}
 	struct postern_record network = mine;
 
-	widen(&network);
+	widen(&network, postern_addr_is_v4(&network.from) ? 96 + 24 : 48);
 	if (network_allows(r, &network, now_us)) {
-		open_new(r, hash, &mine, now_us);
+		open_new(r, hash, &mine, 1, now_us);
 		return;
 	}
 	hash = hash_of(r, &network);
-	if (!count_again(r, hash, &network, now_us))
-		open_new(r, hash, &network, now_us);
+	if (!count_again(r, hash, &network, 1, now_us))
+		open_new(r, hash, &network, 1, now_us);
+}
+
+void base_record_all(
+	struct base_recorder *r, const struct postern_record *record, uint64_t n, uint64_t now_us)
+{
+	struct postern_record mine = *record;
+
+	widen(&mine, postern_addr_is_v4(&mine.from) ? 96 : 0);
+	const uint64_t hash = hash_of(r, &mine);
+
+	if (!count_again(r, hash, &mine, n, now_us))
+		open_new(r, hash, &mine, n, now_us);
 }
 
 int base_recorder_next(

@@ -31,6 +31,11 @@ void base_recorder_free(struct base_recorder *r);
 // Records what has happened. from_bits, worker are set here. Worker; takes some ten nanoseconds.
 void base_record(struct base_recorder *r, const struct postern_record *record, uint64_t now_us);
 
+// Records what has happened `n` times in a row to too many sources to tell them apart: in one record of
+// their family, for each reason and service. As quick.
+void base_record_all(
+	struct base_recorder *r, const struct postern_record *record, uint64_t n, uint64_t now_us);
+
 // Control: the record in a place; -ENOENT: there is none, or it changed meanwhile.
 int base_recorder_next(
 	const struct base_recorder *r, uint32_t at, uint64_t now_us, struct postern_recorded *out);

@@ -297,6 +297,8 @@ void steer_input(struct steer *s, struct ip_packet *pkts, unsigned n)
 	struct steer_packet work[PORT_BURST];
 	unsigned begin = may_begin(s, n);
 	unsigned prepare = begin;
+	unsigned held_back = 0;
+	const struct steer_packet *first_held = NULL;
 	unsigned kept = 0;
 
 	s->now_ms = (uint32_t)(s->ip->now_us / 1000);
@@ -327,11 +329,14 @@ void steer_input(struct steer *s, struct ip_packet *pkts, unsigned n)
 			steer_udp_stray(s, &work[i]);
 		else if (!wants_session(s, &work[i]))
 			stray(s, &work[i]);
-		else if (begin == 0)
+		else if (begin == 0) {
+			first_held = held_back++ == 0 ? &work[i] : first_held;
 			DROP(s, &work[i], FLOOD);
-		else {
+		} else {
 			begin--;
 			stray(s, &work[i]);
 		}
 	}
+	if (held_back > 0)
+		steer_record_flood(s, first_held, held_back);
 }

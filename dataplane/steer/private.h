@@ -453,6 +453,8 @@ void steer_error_input(struct steer *s, struct ip_packet *p);
 // A packet that was refused or dropped; its ports are known. Ids may be POSTERN_ID_NONE.
 void steer_record_packet(struct steer *s, const struct steer_packet *p, enum postern_step step,
 	enum postern_counter reason, uint16_t listen, uint16_t member);
+// So many SYNs of a burst that were held back in a flood, of which this is the first: one record for all.
+void steer_record_flood(struct steer *s, const struct steer_packet *p, unsigned n);
 // A session that ended, or whose member did not take it. `side`: who was silent or ended it.
 void steer_record_flow(struct steer *s, const struct steer_flow *f, enum postern_step step,
 	enum postern_counter reason, enum postern_side side);

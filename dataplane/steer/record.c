@@ -5,11 +5,12 @@
 
 #include <rte_byteorder.h>
 
-void steer_record_packet(struct steer *s, const struct steer_packet *p, enum postern_step step,
+static struct postern_record of_packet(const struct steer_packet *p, enum postern_step step,
 	enum postern_counter reason, uint16_t listen, uint16_t member)
 {
 	const struct ip_tuple *t = &p->ip->tuple;
-	const struct postern_record r = {
+
+	return (struct postern_record){
 		.from = t->src,
 		.to = t->dst,
 		.from_port = rte_be_to_cpu_16(t->sport),
@@ -21,8 +22,22 @@ void steer_record_packet(struct steer *s, const struct steer_packet *p, enum pos
 		.protocol = (uint8_t)t->proto,
 		.step = (uint8_t)step,
 	};
+}
+
+void steer_record_packet(struct steer *s, const struct steer_packet *p, enum postern_step step,
+	enum postern_counter reason, uint16_t listen, uint16_t member)
+{
+	const struct postern_record r = of_packet(p, step, reason, listen, member);
 
 	base_record(s->recorder, &r, s->ip->now_us);
+}
+
+void steer_record_flood(struct steer *s, const struct steer_packet *p, unsigned n)
+{
+	const struct postern_record r = of_packet(p, POSTERN_STEP_OPEN, POSTERN_COUNTER_DROP_FLOOD,
+		steer_listen_find(s, &p->ip->tuple), POSTERN_ID_NONE);
+
+	base_record_all(s->recorder, &r, n, s->ip->now_us);
 }
 
 void steer_record_flow(struct steer *s, const struct steer_flow *f, enum postern_step step,

@@ -5,6 +5,8 @@
 #include "rig_cmocka.h"
 #include "talk.h"
 
+#include "postern/record.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -157,6 +159,24 @@ static void put_burst(struct rig *r, const struct talk *by, unsigned n, uint8_t 
 	rig_discard(r);
 }
 
+// What the flight recorder counts of a flood: one record of all IPv4.
+static uint64_t recorded_of_flood(struct rig *r)
+{
+	struct postern_recorded one;
+	uint64_t cursor = 0, count = 0;
+	int rc;
+
+	while ((rc = postern_record_next(r->dp, &cursor, 7, &one)) != 0) {
+		if (rc != 1 || one.last.reason != POSTERN_COUNTER_DROP_FLOOD)
+			continue;
+		assert_int_equal(one.last.from_bits, 96);
+		assert_int_equal(one.last.listen, RIG_LISTEN_V4);
+		assert_int_equal(count, 0);
+		count = one.count;
+	}
+	return count;
+}
+
 // In a table full of what never began, a full burst of SYNs begins a few sessions only; one that is
 // not full, and one of a table that has room, begins them all.
 static void test_burst_of_syns(void **state)
@@ -170,6 +190,7 @@ static void test_burst_of_syns(void **state)
 	put_burst(r, syns, PORT_BURST, TALK_SYN);
 	assert_int_equal(rig_count(r, POSTERN_COUNTER_DROP_FLOOD), PORT_BURST - 8);
 	assert_int_equal(rig_count(r, POSTERN_COUNTER_CLOSE_EVICTED), 8);
+	assert_int_equal(recorded_of_flood(r), PORT_BURST - 8);
 	put_burst(r, syns + 8, 32, TALK_SYN);
 	assert_int_equal(rig_count(r, POSTERN_COUNTER_DROP_FLOOD), PORT_BURST - 8);
 	assert_int_equal(rig_count(r, POSTERN_COUNTER_CLOSE_EVICTED), 8 + 32);

@@ -217,6 +217,35 @@ static void test_one_network_floods_v6(void **state)
 	base_recorder_free(r);
 }
 
+// What nobody's address says anything about is one record of all, which counts what it is told.
+static void test_all_sources(void **state)
+{
+	struct base_recorder *r = recorder();
+	struct postern_record e = event(0xc6336407, POSTERN_COUNTER_DROP_FLOOD);
+	struct postern_recorded got = {0};
+	unsigned n;
+
+	(void)state;
+	for (uint32_t i = 0; i < 1000; i++) {
+		e.from = event(i << 16 | 7, POSTERN_COUNTER_DROP_FLOOD).from;
+		base_record_all(r, &e, 56, RIG_S + i);
+	}
+	e.from_bits = 96;
+	memset(e.from.bytes + 12, 0, 4);
+	assert_int_equal(sum(r, &n), 56000);
+	assert_int_equal(n, 1);
+	assert_true(find(r, &e, RIG_S + 1000, &got));
+	assert_int_equal(got.last.from_bits, 96);
+	assert_true(postern_addr_is_v4(&got.last.from));
+	assert_int_equal(got.count, 56000);
+	assert_int_equal(postern_addr_parse("2001:db8::1", &e.from), 0);
+	base_record_all(r, &e, 1, RIG_S);
+	assert_int_equal(sum(r, &n), 56001);
+	assert_int_equal(n, 2);
+	assert_int_equal(lost, 0);
+	base_recorder_free(r);
+}
+
 // Forged sources from everywhere: what a partner is told again and again stays, whatever comes.
 static void test_everybody_floods(void **state)
 {
@@ -301,6 +330,7 @@ int main(void)
 		cmocka_unit_test(test_the_same_is_counted),
 		cmocka_unit_test(test_one_network_floods),
 		cmocka_unit_test(test_one_network_floods_v6),
+		cmocka_unit_test(test_all_sources),
 		cmocka_unit_test(test_everybody_floods),
 		cmocka_unit_test(test_reader_beside_writer),
 	};
