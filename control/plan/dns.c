@@ -14,30 +14,40 @@ static bool is_asked(const struct plan_question *q, const char *zone)
 	return !q->domain || (zone && strcmp(zone, q->domain) == 0);
 }
 
-// Notes name and address; false if they have been told.
+// In lower case, in place.
+static const char *lower(char *text)
+{
+	for (char *c = text; *c != '\0'; c++)
+		*c = (char)tolower((unsigned char)*c);
+	return text;
+}
+
+// Notes name and address, or with "" the name alone; false if they have been told.
 static bool is_new(struct plan_build *b, const char *name, const char *address)
 {
 	char key[PLAN_NAME + POSTERN_ADDR_TEXT];
 
 	snprintf(key, sizeof(key), "%s %s", name, address);
-	for (char *c = key; *c != '\0'; c++)
-		*c = (char)tolower((unsigned char)*c);
-	if (json_object_get(b->seen, key))
+	if (json_object_get(b->seen, lower(key)))
 		return false;
 	if (json_object_set_new(b->seen, key, json_true()) != 0)
 		b->failed = true;
 	return true;
 }
 
+// Addresses on which the service answers at a port; with 0 at any.
 static void add_addresses(struct plan_build *b, const struct plan_question *q,
-	const struct config_service *s, const char *name, const char *why)
+	const struct config_service *s, uint16_t port, const char *name, const char *why)
 {
 	const char *zone = plan_zone_of(q, name);
 
+	is_new(b, name, "");
 	for (size_t i = 0; is_asked(q, zone) && i < s->listen.count; i++) {
 		const struct postern_addr *a = &s->listen.items[i].at.addr;
 		char address[POSTERN_ADDR_TEXT];
 
+		if (port != 0 && s->listen.items[i].at.port != port)
+			continue;
 		if (!is_new(b, name, postern_addr_format(a, address)))
 			continue;
 		plan_row(b, RECORDS,
@@ -75,26 +85,57 @@ static const struct config_service *find_port(const struct plan_question *q,
 	return s;
 }
 
-static bool same_addresses(const struct config_service *a, const struct config_service *b)
+static bool answers(const struct config_service *s, const struct postern_addr *a, uint16_t port)
 {
-	bool same = a->listen.count == b->listen.count;
+	for (size_t i = 0; i < s->listen.count; i++)
+		if (s->listen.items[i].at.port == port &&
+			postern_addr_equal(&s->listen.items[i].at.addr, a))
+			return true;
+	return false;
+}
 
-	for (size_t i = 0; same && i < b->listen.count; i++) {
-		same = false;
-		for (size_t k = 0; !same && k < a->listen.count; k++)
-			same = postern_addr_equal(
-				&a->listen.items[k].at.addr, &b->listen.items[i].at.addr);
-	}
-	return same;
+// Whether all addresses that b has at its port are among those that a has at its own.
+static bool covers(const struct config_service *a, uint16_t a_port, const struct config_service *b,
+	uint16_t b_port)
+{
+	for (size_t i = 0; i < b->listen.count; i++)
+		if (b->listen.items[i].at.port == b_port &&
+			!answers(a, &b->listen.items[i].at.addr, a_port))
+			return false;
+	return true;
+}
+
+static void sign_in_records(struct plan_build *b, const struct plan_question *q, const char *domain,
+	const struct config_service *access, uint16_t access_port, const char *taken)
+{
+	uint16_t port = 0;
+	char target[PLAN_NAME], sip[PLAN_NAME];
+	const struct config_service *s =
+		find_port(q, CONFIG_PROFILE_ACCESS_EDGE, 443, false, &port);
+
+	if (!s)
+		return;
+	plan_host(s, "sip", domain, target);
+	add_srv(b, q, "_sip._tls", domain, port, target, "remote users sign in");
+	// One name has the addresses of one port, or partners meet one that nobody answers on.
+	snprintf(sip, sizeof(sip), "sip.%s", domain);
+	if (strcasecmp(target, taken) != 0 && strcasecmp(target, sip) != 0)
+		add_addresses(b, q, s, port, target, "target of SRV records");
+	else if (!covers(access, access_port, s, port))
+		plan_note(b,
+			"%s is the name for port %u (service %s) and for 443 (service %s), whose "
+			"addresses differ: only the former's are published. Let both have the same "
+			"addresses, or write an fqdn in %s for one",
+			target, access_port, access->name, s->name, domain);
 }
 
 static void access_records(struct plan_build *b, const struct plan_question *q, const char *domain)
 {
-	const enum config_profile role = CONFIG_PROFILE_ACCESS_EDGE;
 	const bool push = plan_has_provider(q, "sipfed.online.lync.com");
 	char target[PLAN_NAME], sip[PLAN_NAME];
 	uint16_t port = 0;
-	const struct config_service *s = find_port(q, role, 5061, true, &port);
+	const struct config_service *s =
+		find_port(q, CONFIG_PROFILE_ACCESS_EDGE, 5061, true, &port);
 
 	if (!s)
 		return;
@@ -102,25 +143,11 @@ static void access_records(struct plan_build *b, const struct plan_question *q, 
 	add_srv(b, q, "_sipfederationtls._tcp", domain, port, target,
 		push ? "partners find us; push notifications, with discovery off as well"
 		     : "partners find us");
-	add_addresses(b, q, s, target, "target of SRV records");
+	add_addresses(b, q, s, port, target, "target of SRV records");
 	snprintf(sip, sizeof(sip), "sip.%s", domain);
-	add_addresses(
-		b, q, s, sip, "public instant messaging, and clients that find no SRV record");
-	const struct config_service *sign_in = find_port(q, role, 443, false, &port);
-	if (!sign_in)
-		return;
-	plan_host(sign_in, "sip", domain, sip);
-	add_srv(b, q, "_sip._tls", domain, port, sip, "remote users sign in");
-	// One name has the addresses of one service, or partners meet a port that nobody answers on.
-	if (strcasecmp(target, sip) != 0)
-		add_addresses(b, q, sign_in, sip, "target of SRV records");
-	else if (!same_addresses(s, sign_in))
-		plan_note(b,
-			"%s is the name of services %s and %s, whose addresses differ: only those "
-			"of "
-			"the first are published. Let both answer on the same, or write an fqdn in "
-			"%s for one",
-			target, s->name, sign_in->name, domain);
+	add_addresses(b, q, s, port, sip,
+		"public instant messaging, and clients that find no SRV record");
+	sign_in_records(b, q, domain, s, port, target);
 }
 
 static void xmpp_records(struct plan_build *b, const struct plan_question *q, const char *domain)
@@ -133,7 +160,7 @@ static void xmpp_records(struct plan_build *b, const struct plan_question *q, co
 		return;
 	plan_host(s, "xmpp", domain, target);
 	add_srv(b, q, "_xmpp-server._tcp", domain, port, target, "XMPP partners find us");
-	add_addresses(b, q, s, target, "target of SRV records");
+	add_addresses(b, q, s, port, target, "target of SRV records");
 }
 
 // Services with names that they have for themselves.
@@ -143,9 +170,10 @@ static void named_records(struct plan_build *b, const struct plan_question *q,
 	const struct config_service *s;
 
 	for (size_t at = 0; (s = plan_next(q, role, &at));) {
-		if (s->fqdn)
-			add_addresses(b, q, s, s->fqdn, why);
-		else if (!plan_label(role) && role != CONFIG_PROFILE_NONE)
+		// An access edge's name that SRV records lead to has all the addresses that it may have.
+		if (s->fqdn && (role != CONFIG_PROFILE_ACCESS_EDGE || is_new(b, s->fqdn, "")))
+			add_addresses(b, q, s, 0, s->fqdn, why);
+		else if (!s->fqdn && !plan_label(role) && role != CONFIG_PROFILE_NONE)
 			plan_note(b,
 				"service %s has no name: write its fqdn, as the topology has it",
 				s->name);

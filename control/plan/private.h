@@ -68,6 +68,19 @@ json_t *plan_textf(const char *format, ...) __attribute__((format(printf, 1, 2))
 typedef void (*plan_writer)(FILE *to, const json_t *result);
 json_t *plan_end(struct plan_build *b, plan_writer write);
 
+// ports.c: a rule, with `from` and `to` taken; one of the outside, with neither taken.
+void plan_port(struct plan_build *b, const char *side, const char *direction, json_t *from,
+	json_t *to, const char *protocol, const char *ports, const char *why);
+void plan_port_outside(struct plan_build *b, json_t *ours, json_t *theirs, bool out,
+	const char *protocol, const char *ports, const char *why);
+json_t *plan_one(const char *text); // an array of it
+// Who opens connections to the outside.
+json_t *plan_openers(const struct plan_question *q, enum config_profile role);
+// ports_partner.c: port 5061 outside, in one direction.
+void plan_port_partners(struct plan_build *b, const struct plan_question *q, bool out);
+// ports_inside.c
+void plan_port_inside(struct plan_build *b, const struct plan_question *q);
+
 // text.c: rows with the widest of each column, which keys name; the last is not padded.
 void plan_print_table(FILE *to, const json_t *rows, const char *const *keys, size_t n);
 // A paragraph, with what its first line and the others begin with.

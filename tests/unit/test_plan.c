@@ -359,6 +359,113 @@ static void test_same_domain(void **state)
 	close_site(&s);
 }
 
+static bool is_said(const json_t *plan, const char *words)
+{
+	size_t i;
+	json_t *note;
+
+	json_array_foreach(json_object_get(plan, "notes"), i,
+		note) if (strstr(json_string_value(note), words)) return true;
+	return false;
+}
+
+static void assert_said(json_t *plan, const char *words, bool expected)
+{
+	assert_non_null(plan);
+	if (is_said(plan, words) != expected)
+		fail_msg("\"%s\" is%s said", words, expected ? " not" : "");
+	json_decref(plan);
+}
+
+static struct config_service *service_of(struct site *s, const char *name)
+{
+	for (size_t i = 0; i < s->config->services.count; i++)
+		if (strcmp(s->config->services.items[i].name, name) == 0)
+			return &s->config->services.items[i];
+	fail_msg("no service %s", name);
+	return NULL;
+}
+
+// What is missing or contradicts itself is said, once it is so and only then.
+static void test_notes(void **state)
+{
+	struct site s;
+
+	(void)state;
+	open_full(&s);
+	assert_said(plan_dns(&s.q), "push.lync.com", true);
+	s.q.push = true;
+	assert_said(plan_dns(&s.q), "push.lync.com", false);
+	assert_said(plan_dns(&s.q), "addresses differ", false);
+	service_of(&s, "sign-in")->listen.items[0].at.addr =
+		postern_addr_from_v4(__builtin_bswap32(0xcb00711e));
+	json_t *plan = plan_dns(&s.q);
+	assert_null(strstr(json_string_value(json_object_get(plan, "text")), "203.0.113.30"));
+	assert_said(plan, "addresses differ", true);
+	assert_said(plan_dns(&s.q), "answers on 6061", false);
+	service_of(&s, "federation")->listen.items[0].at.port = 6061;
+	service_of(&s, "federation")->listen.items[1].at.port = 6061;
+	assert_said(plan_dns(&s.q), "answers on 6061", true);
+	s.q.more_partners = true;
+	assert_said(plan_ports(&s.q), "first 200 allowed domains", true);
+	close_site(&s);
+
+	open_site(&s, "minimal", NULL);
+	assert_said(plan_dns(&s.q), "no service is an access edge", false);
+	s.config->services.items[0].profile = CONFIG_PROFILE_WEB;
+	assert_said(plan_dns(&s.q), "no service is an access edge", true);
+	assert_said(plan_ports(&s.q), "no service is an access edge", true);
+	assert_said(
+		plan_partner(&s.q, "a.example", NULL, NULL), "no service is an access edge", true);
+	close_site(&s);
+}
+
+// Names that lie in none of the SIP domains are published elsewhere.
+static void test_name_elsewhere(void **state)
+{
+	struct site s;
+
+	(void)state;
+	open_full(&s);
+	struct config_service *conferencing = service_of(&s, "conferencing");
+	free(conferencing->fqdn);
+	conferencing->fqdn = strdup("webcon.hoster.example");
+	json_t *plan = plan_dns(&s.q);
+	char *zone = plan_zone(plan);
+	assert_non_null(strstr(zone, "; in none of the SIP domains\n"
+				     "webcon.hoster.example. 3600 IN A 203.0.113.21\n"));
+	free(zone);
+	json_decref(plan);
+	s.q.domain = "contoso.com";
+	plan = plan_dns(&s.q);
+	zone = plan_zone(plan);
+	assert_null(strstr(zone, "hoster"));
+	assert_null(strstr(zone, "contoso.net"));
+	assert_non_null(strstr(zone, "av.contoso.com."));
+	free(zone);
+	json_decref(plan);
+	close_site(&s);
+}
+
+// A service of another organisation is none of ours.
+static void test_organisations(void **state)
+{
+	struct site s;
+
+	(void)state;
+	open_full(&s);
+	json_t *plan = plan_dns(&s.q);
+	assert_null(strstr(json_string_value(json_object_get(plan, "text")), "203.0.113.40"));
+	json_decref(plan);
+	s.q.organisation = &s.config->organisations.items[1];
+	plan = plan_dns(&s.q);
+	const char *text = json_string_value(json_object_get(plan, "text"));
+	assert_non_null(strstr(text, "sip.fabrikam.example"));
+	assert_null(strstr(text, "sip.contoso.com"));
+	json_decref(plan);
+	close_site(&s);
+}
+
 static void test_blocked_partner(void **state)
 {
 	struct site s;
@@ -384,6 +491,9 @@ int main(void)
 		cmocka_unit_test(test_zone_is_read),
 		cmocka_unit_test(test_partner_kinds),
 		cmocka_unit_test(test_same_domain),
+		cmocka_unit_test(test_notes),
+		cmocka_unit_test(test_name_elsewhere),
+		cmocka_unit_test(test_organisations),
 		cmocka_unit_test(test_blocked_partner),
 	};
 
