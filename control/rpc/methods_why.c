@@ -196,9 +196,10 @@ static json_t *answer_text(const struct why *w)
 		return nothing(w);
 	if (w->about == ABOUT_ADDRESS && w->established > 0)
 		return rpc_textf("refused, dropped or closed %" PRIu64
-				 " times; others came about: %" PRIu64 " established now",
-			w->events, w->established);
-	return rpc_textf("refused, dropped or closed %" PRIu64 " times", w->events);
+				 " time%s; others came about: %" PRIu64 " established now",
+			w->events, w->events == 1 ? "" : "s", w->established);
+	return rpc_textf("refused, dropped or closed %" PRIu64 " time%s", w->events,
+		w->events == 1 ? "" : "s");
 }
 
 static const char *next_text(const struct why *w)

@@ -105,6 +105,12 @@ static const struct words all[] = {
 		"not asked for it",
 		"nothing, if it is a scan; media want inbound-udp and inbound-tcp of an outbound "
 		"rule"),
+	W(DROP_NOT_MEMBER,
+		"{from} sent over {protocol} to {to}, through here, and neither is a member's "
+		"address",
+		"if it should pass, make the machine a member of a pool and name that in an "
+		"outbound "
+		"rule"),
 	W(DROP_MEMBER_FLOWS,
 		"member {member} wanted to reach {to} ({service}): it has as many flows of its own "
 		"as "

@@ -305,6 +305,9 @@ void steer_pass_through(struct steer *s, struct steer_packet *p)
 		from_member(s, p, from, to);
 	else if (to != NULL)
 		from_outside(s, p, to);
-	else
+	else {
+		steer_record_packet(s, p, POSTERN_STEP_OPEN, POSTERN_COUNTER_DROP_NOT_MEMBER,
+			POSTERN_ID_NONE, POSTERN_ID_NONE);
 		DROP(s, p, NOT_MEMBER);
+	}
 }

@@ -137,6 +137,14 @@ static void test_why_outbound(void **state)
 	assert_non_null(strstr(member(why_finding(answer, 1), "what"), "(signalling): all places"));
 	assert_non_null(strstr(member(why_finding(answer, 2), "what"), "no outbound rule lets it"));
 	json_decref(answer);
+	why_n = 0;
+	why_add("10.0.0.9", POSTERN_COUNTER_DROP_NOT_MEMBER, 1, 9000, 5000)->last.listen =
+		POSTERN_ID_NONE;
+	answer = ask(&c, "why.show", "{\"about\":\"10.0.0.9\"}");
+	assert_string_equal(member(json_object_get(answer, "result"), "answer"),
+		"refused, dropped or closed 1 time");
+	assert_non_null(strstr(member(why_finding(answer, 0), "what"), "neither is a member's"));
+	json_decref(answer);
 	outbound_end();
 	client_free(&c);
 }

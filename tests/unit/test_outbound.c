@@ -180,6 +180,22 @@ static void check_refused(struct outward *o, enum postern_counter why, bool told
 	assert_int_equal(icmp[1], code[o->family]);
 }
 
+static void expect_recorded(const struct outward *o, enum postern_counter reason)
+{
+	struct postern_recorded one;
+	uint64_t cursor = 0, n = 0;
+	int rc;
+
+	while ((rc = postern_record_next(o->r->dp, &cursor, 100, &one)) != 0) {
+		if (rc != 1 || one.last.reason != reason)
+			continue;
+		assert_true(postern_addr_equal(&one.last.to, &o->outside));
+		assert_int_equal(one.last.to_port, o->outside_port);
+		n += one.count;
+	}
+	assert_int_equal(n, 1);
+}
+
 // Members are told; strangers are not.
 static void test_refused(void **state)
 {
@@ -208,6 +224,7 @@ static void test_refused(void **state)
 		check_refused(&o, C(DROP_MARTIAN), false);
 		o = outward_new(r, f, udp, 25, 1);
 		check_refused(&o, C(DROP_NOT_MEMBER), false);
+		expect_recorded(&o, C(DROP_NOT_MEMBER));
 		if (!world.one_arm) {
 			struct rig_udp u = outward_datagram(&o, FROM_MEMBER, 3);
 
