@@ -241,3 +241,40 @@ const json_t *ctl_client_only(const struct ctl_client *c, const char *noun)
 	}
 	return only;
 }
+
+bool ctl_client_is_verb(const struct ctl_client *c, const char *word)
+{
+	size_t i;
+	json_t *method;
+
+	json_array_foreach(c->methods, i, method)
+	{
+		const char *name = json_string_value(json_object_get(method, "name"));
+		const char *dot = name ? strchr(name, '.') : NULL;
+
+		if (dot && strcmp(dot + 1, word) == 0)
+			return true;
+	}
+	return false;
+}
+
+char *ctl_client_verbs(const struct ctl_client *c, const char *noun)
+{
+	const size_t length = strlen(noun);
+	char *verbs = NULL;
+	size_t i;
+	json_t *method;
+
+	json_array_foreach(c->methods, i, method)
+	{
+		const char *name = json_string_value(json_object_get(method, "name"));
+
+		if (!name || strncmp(name, noun, length) != 0 || name[length] != '.')
+			continue;
+		char *more = ctl_text_format(
+			"%s%s%s", verbs ? verbs : "", verbs ? ", " : "", name + length + 1);
+		free(verbs);
+		verbs = more;
+	}
+	return verbs;
+}

@@ -47,6 +47,10 @@ const json_t *ctl_client_method(const struct ctl_client *c, const char *noun, co
 const json_t *ctl_client_default(const struct ctl_client *c, const char *noun);
 // The method of a noun that has no other, whose verb may be left out before parameters; or NULL.
 const json_t *ctl_client_only(const struct ctl_client *c, const char *noun);
+// Whether any noun has this verb.
+bool ctl_client_is_verb(const struct ctl_client *c, const char *word);
+// The verbs of a noun, "list, show", to be freed; NULL: there is no such noun.
+char *ctl_client_verbs(const struct ctl_client *c, const char *noun);
 
 // args.c
 struct ctl_arg {

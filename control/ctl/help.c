@@ -95,6 +95,23 @@ void ctl_help_usage(FILE *to, const json_t *method)
 	fputc('\n', to);
 }
 
+// Of the longest name.
+static int width_of(const json_t *named)
+{
+	size_t widest = 0;
+	size_t i;
+	json_t *one;
+
+	json_array_foreach((json_t *)(uintptr_t)named, i, one)
+	{
+		const size_t length = strlen(text_of(one, "name"));
+
+		if (length > widest)
+			widest = length;
+	}
+	return (int)(widest < 40 ? widest : 40);
+}
+
 static void help_method(const json_t *method)
 {
 	const json_t *params = json_object_get(method, "params");
@@ -114,7 +131,7 @@ static void help_method(const json_t *method)
 		const json_t *choices = json_object_get(param, "choices");
 		char *name = ctl_text_safe(text_of(param, "name"), false);
 
-		printf("  %-12s  ", name);
+		printf("  %-*s  ", width_of(params), name);
 		put_safe(stdout, text_of(param, "help"));
 		if (json_is_array(choices)) {
 			char *list = ctl_text_value("", choices);
@@ -127,14 +144,14 @@ static void help_method(const json_t *method)
 	}
 }
 
-static void help_line(const json_t *method)
+static void help_line(const json_t *method, int width)
 {
 	char *name = ctl_text_safe(text_of(method, "name"), false);
 	char *dot = strchr(name, '.');
 
 	if (dot)
 		*dot = ' ';
-	printf("  %-18s  ", name);
+	printf("  %-*s  ", width, name);
 	put_safe(stdout, text_of(method, "help"));
 	fputc('\n', stdout);
 	free(name);
@@ -143,6 +160,7 @@ static void help_line(const json_t *method)
 // All methods, or those of a noun. Returns how many there were.
 static size_t help_methods(const struct ctl_client *c, const char *noun)
 {
+	const int width = width_of(c->methods);
 	size_t shown = 0;
 	size_t i;
 	json_t *method;
@@ -154,7 +172,7 @@ static size_t help_methods(const struct ctl_client *c, const char *noun)
 
 		if (noun && (strncmp(name, noun, length) != 0 || name[length] != '.'))
 			continue;
-		help_line(method);
+		help_line(method, width);
 		shown++;
 	}
 	return shown;

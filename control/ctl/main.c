@@ -201,14 +201,36 @@ static bool ask_again(struct ctl_client *c, struct options *o, int *code)
 	return false;
 }
 
+// A verb that the noun has not. Returns whether that was said.
+static bool say_no_verb(const struct ctl_client *c, const struct options *o)
+{
+	char *verbs = ctl_client_verbs(c, o->words[0]);
+
+	if (!verbs)
+		return false;
+	char *noun = ctl_text_safe(o->words[0], false);
+	char *word = ctl_text_safe(o->words[1], false);
+	char *safe = ctl_text_safe(verbs, false);
+	fprintf(stderr, "posternctl: %s has no verb \"%s\"; expected: %s\n", noun, word, safe);
+	free(safe);
+	free(word);
+	free(noun);
+	free(verbs);
+	return true;
+}
+
 static int ask(struct ctl_client *c, const struct options *o)
 {
 	bool with_verb = o->n > 1 && is_verb(o->words[1]);
 	const json_t *method = with_verb ? ctl_client_method(c, o->words[0], o->words[1])
 					 : ctl_client_default(c, o->words[0]);
 
-	if (!method && (method = ctl_client_only(c, o->words[0])) != NULL)
+	// What a noun's only verb is asked about may follow at once, but no verb that others have.
+	if (!method && !(with_verb && ctl_client_is_verb(c, o->words[1])) &&
+		(method = ctl_client_only(c, o->words[0])) != NULL)
 		with_verb = false;
+	if (!method && with_verb && say_no_verb(c, o))
+		return CTL_USAGE;
 
 	if (method) {
 		size_t used = with_verb ? 2 : 1;

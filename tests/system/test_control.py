@@ -74,6 +74,20 @@ def test_mistakes_are_told_with_what_would_be_right(postern, argv):
     assert done.stderr.strip()
 
 
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (("session", "kill", "w0.1.1"), 'session has no verb "kill"; expected: list, show, close'),
+        (("outbound", "show", "media"), 'outbound has no verb "show"; expected: list'),
+        (("partner", "list"), 'partner has no verb "list"; expected: show'),
+    ],
+)
+def test_a_verb_that_a_noun_has_not(postern, argv, told):
+    done = postern.ctl(*argv, check=False)
+    assert done.returncode == 3
+    assert told in done.stderr
+
+
 def test_unknown_method(postern):
     with pytest.raises(RpcError) as refused:
         postern.call("no.such")
