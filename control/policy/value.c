@@ -100,6 +100,8 @@ static int read_domain(const char *text, size_t length, char **out, char why[sta
 	const char *reason = "";
 	const int status = postern_domain_read(text, length, &domain, &reason);
 
+	if (status == -EINVAL && memchr(text, '*', length))
+		reason = "suffix=true of an entry, not a \"*\", takes the domains below one";
 	if (status == -EINVAL)
 		return wrong(why, "%s is no domain: %s", quote(text, length).text, reason);
 	return status != 0 ? status : keep(domain.text, out);

@@ -49,11 +49,27 @@ void rpc_policy_not_asked(struct rpc_policy_call *pc, int status)
 	free(pc);
 }
 
+#define FIRST_MISTAKE (POLICY_WHY + 64)
+
+// The first mistake, with its field unless that is the entry's own name; `otherwise` if there is none.
+static const char *first_mistake(
+	const struct config_errors *errors, const char *otherwise, char text[static FIRST_MISTAKE])
+{
+	const struct config_error *e = errors->list.count > 0 ? &errors->list.items[0] : NULL;
+
+	if (!e || !e->field || e->field[0] == '\0' || strcmp(e->field, "domain") == 0 ||
+		strcmp(e->field, "name") == 0)
+		return e ? e->what : otherwise;
+	snprintf(text, FIRST_MISTAKE, "%s: %s", e->field, e->what);
+	return text;
+}
+
 bool rpc_policy_failed(struct rpc_policy_call *pc, const struct policy_result *r)
 {
 	const bool changes = pc->call->audit != NULL;
 	const char *before = changes ? "nothing was changed: " : "";
 	json_t *data = rpc_config_mistakes(pc->file[0] != '\0' ? pc->file : NULL, r->errors);
+	char first[FIRST_MISTAKE];
 
 	if (r->status == 0) {
 		json_decref(data);
@@ -68,7 +84,8 @@ bool rpc_policy_failed(struct rpc_policy_call *pc, const struct policy_result *r
 			r->errors->list.count);
 	else
 		rpc_fail(pc->call, r->status == -ENOENT ? RPC_NOT_FOUND : RPC_REFUSED, data, "%s%s",
-			data && pc->file[0] == '\0' ? "" : before, r->why);
+			data && pc->file[0] == '\0' ? "" : before,
+			pc->file[0] == '\0' ? first_mistake(r->errors, r->why, first) : r->why);
 	return true;
 }
 
@@ -77,6 +94,7 @@ static bool read_entry(struct rpc_call *call, const json_t *params, struct polic
 {
 	const struct policy_object *o = policy_object(e->kind);
 	struct config_errors errors = {0};
+	char first[FIRST_MISTAKE];
 	int status = 0;
 
 	for (size_t i = 0; i < o->n && status != -ENOMEM; i++) {
@@ -100,7 +118,7 @@ static bool read_entry(struct rpc_call *call, const json_t *params, struct polic
 		rpc_fail(call, RPC_INTERNAL_ERROR, data, "out of memory");
 	else if (data)
 		rpc_fail(call, RPC_INVALID_PARAMS, data, "%s",
-			errors.list.items ? errors.list.items[0].what : "wrong");
+			first_mistake(&errors, "wrong", first));
 	const bool good = status != -ENOMEM && !data;
 	config_errors_free(&errors);
 	if (!good)

@@ -39,7 +39,10 @@ static int open_file(struct rpc_call *call, const struct rpc_context *context, c
 	if (context->read_files)
 		context->read_files(false);
 	if (fd < 0 || fstat(fd, &st) != 0) {
-		refuse(call, file, strerror(fd < 0 ? err : errno), "a file that can be read");
+		refuse(call, file, strerror(fd < 0 ? err : errno),
+			"a file that postern can read; as a service it sees no /home, no /root and "
+			"a "
+			"/tmp of its own");
 	} else if (!S_ISREG(st.st_mode)) {
 		refuse(call, file, "this is no file", "a regular file");
 	} else if (rpc_call_uid(call) != 0 && st.st_uid != rpc_call_uid(call)) {

@@ -24,7 +24,17 @@ static int run(struct store *s, struct store_job *job)
 		store_say(job->why, "%s is there already; name a file that is not", b->to);
 		return -EEXIST;
 	}
-	return store_copy_whole(s, b->to, job->why);
+	char why[STORE_WHY];
+	const int status = store_copy_whole(s, b->to, why);
+	const bool not_there = status == -ENOENT || status == -EACCES || status == -EROFS;
+
+	if (status != 0)
+		store_say(job->why, "%s%s", why,
+			not_there
+				? "; name one in a folder that postern may write to, such as that "
+				  "of its state database"
+				: "");
+	return status;
 }
 
 static void finish(struct store *s, struct store_job *job)

@@ -61,6 +61,10 @@ def test_a_partner_from_the_first_command_to_a_kill(mine):
     assert "never both" in refused(mine, "blocked-domain", "add", "fabrikam.com")
     assert "our own" in refused(mine, "allowed-domain", "add", "contoso.net")
     assert "did you mean" in refused(mine, "allowed-domains", "list").lower()
+    assert "suffix=true" in refused(mine, "allowed-domain", "add", "*.fabrikam.com")
+    assert "proxy-fqdn: it is missing" in refused(mine, "provider", "add", "X", "kind=hosting")
+    wrong = refused(mine, "allowed-domain", "add", "adatum.com", "proxy-fqdn=192.0.2.1")
+    assert 'proxy-fqdn: "192.0.2.1" is no domain' in wrong
     # Two who have seen the same: the second one is told.
     revision = f"if-revision={added['revision']}"
     mine.ctl("allowed-domain", "set", "fabrikam.com", "note=a", revision)
@@ -322,6 +326,8 @@ def test_backup_and_restore(mine, lab):
     backup = lab.folder / "backup.db"
     mine.ctl("backup", "write", str(backup))
     assert "is there already" in refused(mine, "backup", "write", str(backup))
+    nowhere = refused(mine, "backup", "write", str(lab.folder / "nowhere" / "backup.db"))
+    assert "a folder that postern may write to" in nowhere
     mine.ctl("allowed-domain", "remove", "fabrikam.com")
     mine.ctl("member", "set", "edges/fe2", "state", "ready")
     done = restore(mine, backup)
