@@ -274,10 +274,9 @@ static bool packet_read(struct steer *s, struct steer_packet *p)
 // one; a client that is held back asks again after a second.
 #define BEGIN_PER_BURST 8u
 
-static unsigned may_begin(const struct steer *s, unsigned n)
+static unsigned may_begin(const struct steer *s, bool full)
 {
-	const bool flooded = n == PORT_BURST &&
-			     s->in_use[QUOTA_SESSIONS] >= s->limits[QUOTA_SESSIONS] &&
+	const bool flooded = full && s->in_use[QUOTA_SESSIONS] >= s->limits[QUOTA_SESSIONS] &&
 			     s->lists[LIST_ENDING].head == 0;
 
 	return flooded ? BEGIN_PER_BURST : PORT_BURST;
@@ -292,10 +291,10 @@ static bool wants_session(const struct steer *s, const struct steer_packet *p)
 						    ip_config_find(s->ip->config, &t->dst) != NULL);
 }
 
-void steer_input(struct steer *s, struct ip_packet *pkts, unsigned n)
+void steer_input(struct steer *s, struct ip_packet *pkts, unsigned n, bool full)
 {
 	struct steer_packet work[PORT_BURST];
-	unsigned begin = may_begin(s, n);
+	unsigned begin = may_begin(s, full);
 	unsigned prepare = begin;
 	unsigned held_back = 0;
 	const struct steer_packet *first_held = NULL;

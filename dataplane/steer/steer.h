@@ -98,8 +98,9 @@ bool steer_listens(const struct steer *s, const struct ip_tuple *t);
 // without a service that translate nothing.
 bool steer_goes_to_member(const struct steer *s, const struct ip_tuple *t);
 
-// Takes the packets of a burst: TCP, UDP, ICMP errors.
-void steer_input(struct steer *s, struct ip_packet *pkts, unsigned n);
+// Takes the packets of a burst: TCP, UDP, ICMP errors. `full`: the burst had no room for more when it was
+// received, so that more wait.
+void steer_input(struct steer *s, struct ip_packet *pkts, unsigned n, bool full);
 
 // Timers, and sessions that must be reset; a bounded share of the work each turn. True if more
 // is waiting.

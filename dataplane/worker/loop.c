@@ -68,6 +68,7 @@ static unsigned sort_out(struct worker *w, struct ip_packet *pkts, unsigned n)
 void worker_burst(struct worker *w, uint16_t interface, struct rte_mbuf **pkts, unsigned n)
 {
 	struct ip_packet ours[PORT_BURST];
+	const bool full = n == PORT_BURST;
 
 	if (w->dp->ports[interface].has_kernel)
 		n = worker_kernel_take(w, interface, pkts, n);
@@ -75,18 +76,19 @@ void worker_burst(struct worker *w, uint16_t interface, struct rte_mbuf **pkts, 
 
 	lap(w, STAGE_IP);
 	if (kept > 0)
-		steer_input(w->steer, ours, kept);
+		steer_input(w->steer, ours, kept, full);
 	lap(w, STAGE_STEER);
 }
 
 void worker_handed_burst(struct worker *w, uint16_t interface, struct rte_mbuf **pkts, unsigned n)
 {
 	struct ip_packet ours[PORT_BURST];
+	const bool full = n == PORT_BURST;
 	const unsigned kept = sort_out(w, ours, ip_input_again(&w->ip, interface, pkts, n, ours));
 
 	lap(w, STAGE_IP);
 	if (kept > 0)
-		steer_input(w->steer, ours, kept);
+		steer_input(w->steer, ours, kept, full);
 	lap(w, STAGE_STEER);
 }
 

@@ -140,15 +140,18 @@ static void test_flood(void **state)
 	rig_free(r);
 }
 
-// A whole burst, as a worker gets that packets come too fast for.
-static void put_burst(struct rig *r, const struct talk *by, unsigned n, uint8_t flags)
+// A burst of SYNs in which the first `junk` packets are of no protocol.
+static void put_burst(struct rig *r, const struct talk *by, unsigned n, unsigned junk)
 {
 	struct rte_mbuf *pkts[PORT_BURST];
 	uint8_t bytes[256];
 
 	for (unsigned i = 0; i < n; i++) {
-		const struct rig_tcp segment = talk_segment(&by[i], FROM_CLIENT, flags, 0);
+		const struct rig_tcp segment = talk_segment(&by[i], FROM_CLIENT, TALK_SYN, 0);
 		const size_t length = rig_tcp_build(r, &segment, bytes);
+
+		if (i < junk)
+			bytes[12] = 0x12;
 
 		pkts[i] = rte_pktmbuf_alloc(r->in_pool);
 		assert_non_null(pkts[i]);
@@ -187,13 +190,19 @@ static void test_burst_of_syns(void **state)
 	(void)state;
 	for (unsigned i = 0; i < PORT_BURST; i++)
 		syns[i] = talk_new(r, POSTERN_V4, 5000 + i);
-	put_burst(r, syns, PORT_BURST, TALK_SYN);
+	put_burst(r, syns, PORT_BURST, 0);
 	assert_int_equal(rig_count(r, POSTERN_COUNTER_DROP_FLOOD), PORT_BURST - 8);
 	assert_int_equal(rig_count(r, POSTERN_COUNTER_CLOSE_EVICTED), 8);
 	assert_int_equal(recorded_of_flood(r), PORT_BURST - 8);
-	put_burst(r, syns + 8, 32, TALK_SYN);
-	assert_int_equal(rig_count(r, POSTERN_COUNTER_DROP_FLOOD), PORT_BURST - 8);
-	assert_int_equal(rig_count(r, POSTERN_COUNTER_CLOSE_EVICTED), 8 + 32);
+	// Also if one of its packets goes no further.
+	for (unsigned i = 0; i < PORT_BURST; i++)
+		syns[i] = talk_new(r, POSTERN_V4, 6000 + i);
+	put_burst(r, syns, PORT_BURST, 1);
+	assert_int_equal(rig_count(r, POSTERN_COUNTER_DROP_ETHERTYPE), 1);
+	assert_int_equal(rig_count(r, POSTERN_COUNTER_DROP_FLOOD), 2 * (PORT_BURST - 8) - 1);
+	put_burst(r, syns + 9, 32, 0);
+	assert_int_equal(rig_count(r, POSTERN_COUNTER_DROP_FLOOD), 2 * (PORT_BURST - 8) - 1);
+	assert_int_equal(rig_count(r, POSTERN_COUNTER_CLOSE_EVICTED), 8 + 8 + 32);
 	rig_check_steer(r);
 	for (unsigned i = 0; i < 16; i++)
 		talk_send(&talks[i], FROM_MEMBER, TALK_ACK, 10);
@@ -202,7 +211,7 @@ static void test_burst_of_syns(void **state)
 	r = rig_new(&(struct rig_options){.sessions = 4 * PORT_BURST});
 	for (unsigned i = 0; i < PORT_BURST; i++)
 		syns[i] = talk_new(r, POSTERN_V4, 5000 + i);
-	put_burst(r, syns, PORT_BURST, TALK_SYN);
+	put_burst(r, syns, PORT_BURST, 0);
 	assert_int_equal(rig_count(r, POSTERN_COUNTER_SESSION_OPENED), PORT_BURST);
 	rig_free(r);
 }
