@@ -21,6 +21,7 @@ static void list_remove(struct steer *s, struct steer_list *list, uint32_t slot)
 		list->tail = c->list_prev;
 	c->list_next = 0;
 	c->list_prev = 0;
+	list->length--;
 }
 
 static void list_append(struct steer *s, struct steer_list *list, uint32_t slot)
@@ -34,6 +35,7 @@ static void list_append(struct steer *s, struct steer_list *list, uint32_t slot)
 	else
 		list->head = slot + 1;
 	list->tail = slot + 1;
+	list->length++;
 }
 
 // A datagram may bear anybody's address, and a member answers it all the same. Who goes on after the

@@ -269,17 +269,21 @@ static bool packet_read(struct steer *s, struct steer_packet *p)
 	}
 }
 
-// Packets come faster than they are worked off, and a new session would take the place of one that has
-// not begun: a flood of SYNs. Each costs as much as ten packets of a session, so of a burst few begin
-// one; a client that is held back asks again after a second.
+// When packets come faster than they are worked off, new sessions may have the places that are free, and
+// those of sessions that are over; of what would take the place of one that has not begun, a flood of
+// SYNs, few begin one, as each costs as much as ten packets of a session. A client that is held back asks
+// again after a second.
 #define BEGIN_PER_BURST 8u
 
 static unsigned may_begin(const struct steer *s, bool full)
 {
-	const bool flooded = full && s->in_use[QUOTA_SESSIONS] >= s->limits[QUOTA_SESSIONS] &&
-			     s->lists[LIST_ENDING].head == 0;
+	const uint32_t limit = s->limits[QUOTA_SESSIONS];
+	const uint32_t used = s->in_use[QUOTA_SESSIONS] - s->lists[LIST_ENDING].length;
+	const uint32_t room = limit > used ? limit - used : 0;
 
-	return flooded ? BEGIN_PER_BURST : PORT_BURST;
+	if (!full || room >= PORT_BURST)
+		return PORT_BURST;
+	return RTE_MAX(room, BEGIN_PER_BURST);
 }
 
 // What members begin has places of its own, which no flood of clients may take.

@@ -134,6 +134,7 @@ enum {
 
 struct steer_list {
 	uint32_t head, tail; // slot + 1
+	uint32_t length;
 };
 
 // A member as its sessions see it; outlives its place in the configuration until the last of

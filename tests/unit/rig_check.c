@@ -61,6 +61,7 @@ static void check_list(const struct steer *s, unsigned list)
 		before = at;
 	}
 	RIG_CHECK(s->lists[list].tail == before);
+	RIG_CHECK(s->lists[list].length == n);
 }
 
 // Sessions of each member's list, and how many stand in all.

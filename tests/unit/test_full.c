@@ -216,6 +216,27 @@ static void test_burst_of_syns(void **state)
 	rig_free(r);
 }
 
+// What is over makes room for as many, not for a whole burst.
+static void test_burst_and_some_over(void **state)
+{
+	struct rig *r = filled(20, make_half_open);
+	struct talk syns[PORT_BURST];
+
+	(void)state;
+	for (unsigned i = 0; i < 20; i++) {
+		talk_send(&talks[i], FROM_CLIENT, TALK_FIN, 0);
+		talk_send(&talks[i], FROM_MEMBER, TALK_FIN, 0);
+	}
+	for (unsigned i = 0; i < PORT_BURST; i++)
+		syns[i] = talk_new(r, POSTERN_V4, 5000 + i);
+	put_burst(r, syns, PORT_BURST, 0);
+	assert_int_equal(rig_count(r, POSTERN_COUNTER_DROP_FLOOD), PORT_BURST - 20);
+	for (unsigned i = 0; i < CAPACITY; i++)
+		assert_int_equal(talk_state(&talks[i]), i < 20 ? -1 : POSTERN_SESSION_OPENING);
+	rig_check_steer(r);
+	rig_free(r);
+}
+
 // Places of members' own flows are not clients': in the same burst one begins although no more sessions do.
 static void test_burst_with_member(void **state)
 {
@@ -414,6 +435,7 @@ int main(void)
 		cmocka_unit_test(test_reset_gives_way),
 		cmocka_unit_test(test_flood),
 		cmocka_unit_test(test_burst_of_syns),
+		cmocka_unit_test(test_burst_and_some_over),
 		cmocka_unit_test(test_burst_with_member),
 		cmocka_unit_test(test_evicted_is_unknown),
 		cmocka_unit_test(test_ports_exhausted),
