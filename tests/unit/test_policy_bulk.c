@@ -5,6 +5,7 @@
 #include "tests/unit/policy_store.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <sys/mman.h>
 
@@ -452,6 +453,83 @@ static void test_export_in_pieces(void **state)
 	free(cursor);
 }
 
+// ---- While somebody asks
+
+#define ASKED_ABOUT 500
+
+static bool no_more; // atomic
+
+// What a partner is answered is what the file says or said, never half of it.
+static void *ask_on(void *wrong)
+{
+	for (unsigned n = 0; !__atomic_load_n(&no_more, __ATOMIC_RELAXED); n++) {
+		struct postern_question q = {
+			.direction = POSTERN_INBOUND, .proof = POSTERN_PROOF_ASSUMED};
+		struct postern_domain domain;
+		struct postern_answer a;
+		char text[2][64];
+
+		snprintf(text[0], sizeof(text[0]), "d%u.example", n % ASKED_ABOUT);
+		snprintf(text[1], sizeof(text[1]), "sip.d%u.example", n % ASKED_ABOUT);
+		if (postern_domain_parse(text[0], strlen(text[0]), &domain) != 0)
+			return wrong;
+		q.domain = &domain;
+		postern_policy_decide(tables, &q, &a);
+		const bool admitted = a.row == POSTERN_ROW_ALLOWED_DIRECT &&
+				      a.outcome == POSTERN_ADMIT &&
+				      strcmp(a.peer.text, text[1]) == 0;
+		if (!admitted && a.row != POSTERN_ROW_BLOCKED && a.row != POSTERN_ROW_OTHERWISE)
+			return wrong;
+	}
+	return NULL;
+}
+
+static char *file_with(const char *begin, const char *line, unsigned n)
+{
+	size_t length;
+	char *text = NULL;
+	FILE *to = open_memstream(&text, &length);
+
+	assert_non_null(to);
+	fputs(begin, to);
+	for (unsigned i = 0; i < n; i++)
+		fprintf(to, line, i, i);
+	fclose(to);
+	return text;
+}
+
+static void test_somebody_asks_meanwhile(void **state)
+{
+	(void)state;
+	pthread_t asker;
+	void *said = NULL;
+	char *allowed =
+		file_with("domain,proxy-fqdn\n", "d%u.example,sip.d%u.example\n", ASKED_ABOUT);
+	char *blocked = file_with("switches: {AllowFederatedUsers: true}\nblocked-domains:\n",
+		"  - {domain: d%u.example, note: \"%u\"}\n", ASKED_ABOUT);
+	char *none = file_with("switches: {AllowFederatedUsers: true}\n", "# %u %u\n", 1);
+
+	assert_int_equal(policy_organisation_id(policy, "contoso"), 0);
+	assert_int_equal(set_entry(POLICY_SWITCHES, "AllowFederatedUsers=true"), 0);
+	__atomic_store_n(&no_more, false, __ATOMIC_RELAXED);
+	assert_int_equal(pthread_create(&asker, NULL, ask_on, &no_more), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(import(allowed), 0);
+		assert_int_equal(got.added, ASKED_ABOUT);
+		assert_int_equal(decide("d7.example").row, POSTERN_ROW_ALLOWED_DIRECT);
+		assert_int_equal(apply(blocked), 0);
+		assert_int_equal(decide("d7.example").row, POSTERN_ROW_BLOCKED);
+		assert_int_equal(apply(none), 0);
+		assert_int_equal(decide("d7.example").row, POSTERN_ROW_OTHERWISE);
+	}
+	__atomic_store_n(&no_more, true, __ATOMIC_RELAXED);
+	pthread_join(asker, &said);
+	assert_null(said);
+	free(allowed);
+	free(blocked);
+	free(none);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, policy_setup, policy_teardown)
@@ -469,6 +547,7 @@ int main(void)
 		TEST(test_export_reads_back),
 		TEST(test_apply_tells_every_mistake),
 		TEST(test_export_in_pieces),
+		TEST(test_somebody_asks_meanwhile),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
