@@ -194,6 +194,9 @@ static json_t *check_value(json_t *data, const struct rpc_param *p, const json_t
 	char text[256];
 	const char *expected = expected_value(p, text, sizeof(text));
 
+	// "a string" tells nobody what to type.
+	if (!value && p->type == RPC_STRING && !p->choices && p->help)
+		expected = p->help;
 	if (!value)
 		return p->required ? rpc_mistake(data, p->name, 0, "missing", expected) : data;
 	if (!has_type(p, value))

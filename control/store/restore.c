@@ -19,6 +19,13 @@ static int look_at_backup(const char *from, char why[static STORE_WHY])
 	struct store s = {.path = (char *)(uintptr_t)from};
 	int64_t owner = 0;
 	int status = 0;
+
+	if (access(from, R_OK) != 0) {
+		status = -errno;
+		store_say(why, "%s: %s; name a file that posternctl backup write has made", from,
+			strerror(-status));
+		return status;
+	}
 	int rc = sqlite3_open_v2(from, &s.db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
 
 	if (rc != SQLITE_OK)

@@ -334,6 +334,7 @@ def test_backup_and_restore(mine, lab):
     assert done.returncode != 0
     assert "in use" in done.stderr
     assert mine.stop() == 0
+    assert "nowhere.db: No such file" in restore(mine, lab.folder / "nowhere.db").stderr
     damaged = lab.folder / "damaged.db"
     damaged.write_bytes(backup.read_bytes()[:-4096])
     for wrong in (damaged, mine.file, lab.folder / "nothing.db"):

@@ -281,6 +281,7 @@ static void test_params_all_wrong(void **state)
 		json_object_get(json_object_get(answer, "error"), "data"), "errors");
 	assert_int_equal(json_array_size(list), 6);
 	assert_string_equal(member(mistake(answer, "name"), "what"), "missing");
+	assert_string_equal(member(mistake(answer, "name"), "expected"), "what it is called");
 	assert_string_equal(member(mistake(answer, "colour"), "expected"), "one of red, green");
 	assert_string_equal(member(mistake(answer, "count"), "expected"), "an integer");
 	assert_string_equal(member(mistake(answer, "bright"), "expected"), "true or false");
