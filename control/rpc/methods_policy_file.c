@@ -19,11 +19,14 @@ static void refuse(struct rpc_call *call, const char *file, const char *what, co
 		file, what);
 }
 
+#define SEEN "; as a service postern sees no /home, no /root and a /tmp of its own"
+
 // Opens a file on behalf of a client. Mistakes quote it, and we may read what he may not: so it is his
 // own, or he is root. -1 after having answered.
 static int open_file(struct rpc_call *call, const struct rpc_context *context, const char *file)
 {
-	struct stat st;
+	const uid_t uid = rpc_call_uid(call);
+	struct stat st = {0};
 
 	if (file[0] != '/') {
 		rpc_fail(call, RPC_INVALID_PARAMS,
@@ -31,27 +34,34 @@ static int open_file(struct rpc_call *call, const struct rpc_context *context, c
 			"the path of the file is absolute");
 		return -1;
 	}
+	// Found first and opened when it is known to be a file: opening some devices does something.
 	if (context->read_files)
 		context->read_files(true);
-	// A FIFO must not hold up the control thread.
-	const int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	const int err = errno;
+	const int at = open(file, O_PATH | O_CLOEXEC);
+	int err = at < 0 || fstat(at, &st) != 0 ? errno : 0;
+	int fd = -1;
+	const bool his = err == 0 && (uid == 0 || st.st_uid == uid);
+	if (his && S_ISREG(st.st_mode)) {
+		char again[32];
+
+		snprintf(again, sizeof(again), "/proc/self/fd/%d", at);
+		fd = open(again, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+		err = fd < 0 ? errno : 0;
+	}
 	if (context->read_files)
 		context->read_files(false);
-	if (fd < 0 || fstat(fd, &st) != 0) {
-		refuse(call, file, strerror(fd < 0 ? err : errno),
-			"a file that postern can read; as a service it sees no /home, no /root and "
-			"a "
-			"/tmp of its own");
-	} else if (!S_ISREG(st.st_mode)) {
-		refuse(call, file, "this is no file", "a regular file");
-	} else if (rpc_call_uid(call) != 0 && st.st_uid != rpc_call_uid(call)) {
-		refuse(call, file, "the file is not yours", "a file of your own");
-	} else {
-		return fd;
-	}
+	if (at >= 0)
+		close(at);
 	if (fd >= 0)
-		close(fd);
+		return fd;
+	// Nor does he learn which files there are.
+	if (uid != 0 && !his)
+		refuse(call, file, "there is no such file, or it is not yours",
+			"a file of your own" SEEN);
+	else if (err != 0)
+		refuse(call, file, strerror(err), "a file that postern can read" SEEN);
+	else
+		refuse(call, file, "this is no file", "a regular file");
 	return -1;
 }
 
