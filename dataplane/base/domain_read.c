@@ -13,6 +13,11 @@
 // A character of a U-label has four bytes at most; longer texts are not worth a look.
 #define TEXT_MAX ((size_t)4 * POSTERN_DOMAIN_MAX)
 
+// Lync's cmdlets take 256, of which DNS cannot resolve the last three.
+#define TOO_LONG                                                                                   \
+	"the name is longer than 253 characters, the most that DNS takes (the 256 that Lync's "    \
+	"cmdlets take no DNS server can answer for)"
+
 static int wrong(const char **why, const char *what)
 {
 	*why = what;
@@ -37,7 +42,7 @@ static const char *plain_reason(const char *text, size_t length)
 	if (length == 0)
 		return "the name is empty";
 	if (length > POSTERN_DOMAIN_MAX)
-		return "the name is longer than 253 characters";
+		return TOO_LONG;
 	for (size_t i = 0; i <= length; i++) {
 		const char c = i < length ? text[i] : '.';
 
@@ -62,7 +67,7 @@ static const char *idn_reason(int rc)
 	case IDN2_ENCODING_ERROR:
 		return "it is not valid UTF-8";
 	case IDN2_TOO_BIG_DOMAIN:
-		return "the name is longer than 253 characters";
+		return TOO_LONG;
 	case IDN2_TOO_BIG_LABEL:
 		return "a label of it is longer than 63 characters";
 	case IDN2_PUNYCODE_BAD_INPUT:
@@ -118,7 +123,7 @@ int postern_domain_read(
 	bool ascii = true;
 
 	if (length > TEXT_MAX)
-		return wrong(why, "the name is longer than 253 characters");
+		return wrong(why, TOO_LONG);
 	if (memchr(text, '\0', length))
 		return wrong(why, "it holds a NUL");
 	for (size_t i = 0; i < length; i++)
