@@ -111,8 +111,17 @@ static void *serve(void *arg)
 // A change that makes no sense, or one for which there is no memory, says nothing of the disk.
 static void note_trouble(struct store *s, const struct store_job *job)
 {
-	if (!job->change || job->status == -EINVAL || job->status == -ENOMEM)
+	switch (job->change ? job->status : -EINVAL) {
+	case -EINVAL:
+	case -ENOMEM:
+	case -ENOENT:
+	case -EEXIST:
+	case -ESTALE:
+	case -ECANCELED:
 		return;
+	default:
+		break;
+	}
 	snprintf(s->trouble, sizeof(s->trouble), "%s", job->status == 0 ? "" : job->why);
 }
 
