@@ -16,11 +16,15 @@ LOG_SUBSYSTEM("reload");
 // Workers adopt within milliseconds; this often it is looked whether they have.
 #define LOOK_INTERVAL_US 1000
 
+// Loading partners is waited for this long, some two seconds; then the answer says that it goes on.
+#define LOADING_LOOKS 2000
+
 struct reload {
 	struct daemon *daemon;
 	struct event *timer;
 	uint64_t epoch;
 	uint32_t confirm_ms; // 0: not on trial
+	unsigned looks;
 	void (*done)(void *user, int status, uint64_t epoch, const struct config_errors *errors);
 	void *user;
 };
@@ -70,7 +74,11 @@ static void look(evutil_socket_t fd, short what, void *user)
 
 	(void)fd;
 	(void)what;
-	if (postern_dataplane_adopted(d->dp) < r->epoch) {
+	// Partners of an organisation that has come are asked for at once; a million take a few seconds.
+	const bool loading = policy_is_loading(d->policy) && r->looks < LOADING_LOOKS;
+
+	r->looks++;
+	if (postern_dataplane_adopted(d->dp) < r->epoch || loading) {
 		event_add(r->timer, &again);
 		return;
 	}

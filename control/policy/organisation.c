@@ -54,9 +54,17 @@ struct postern_policy *policy_tables(const struct policy *p)
 	return p->tables;
 }
 
+bool policy_is_loading(const struct policy *p)
+{
+	return p && p->loading > 0;
+}
+
 struct adopt {
 	struct policy_job job; // first; its `own` is the new one
 	struct policy_own *before;
+	// store: rw; control: r, once the store has settled
+	int status;
+	char why[POLICY_WHY];
 };
 
 static void set_own(
@@ -80,6 +88,14 @@ static const char *owner_in(const struct policy_own *own, const struct policy_ow
 	return owner && strcmp(owner, d->organisation) == 0 ? owner : NULL;
 }
 
+// Whether an organisation is in the tables by then; one without an id is not.
+static bool is_loaded(const struct policy_own *own, const char *name)
+{
+	const struct policy_own_organisation *o = policy_own_organisation(own, name);
+
+	return o && o->id != UINT16_MAX;
+}
+
 // Domains that are `there` and not in `other`.
 static void move_domains(struct postern_policy *t, const struct policy_own *own,
 	const struct policy_own *other, bool there)
@@ -88,7 +104,9 @@ static void move_domains(struct postern_policy *t, const struct policy_own *own,
 		const struct policy_own_organisation *o =
 			policy_own_organisation(own, own->items[i].organisation);
 
-		if (!owner_in(other, &own->items[i]) && o->id != UINT16_MAX)
+		const char *owner = owner_in(other, &own->items[i]);
+
+		if (o->id != UINT16_MAX && !(owner && is_loaded(other, owner)))
 			set_own(t, o->id, &own->items[i], there);
 	}
 }
@@ -151,24 +169,29 @@ static int run(struct policy_job *job, struct policy_db *d)
 		for (size_t i = 0; i < before->n_organisations && status == 0; i++) {
 			const struct policy_own_organisation *o = &before->organisations[i];
 
-			if (!policy_own_organisation(own, o->name) && o->id != UINT16_MAX)
+			if (!is_loaded(own, o->name) && o->id != UINT16_MAX)
 				status = policy_feed_unload(t, o->id, d, o->name);
 		}
 		for (size_t i = 0; i < own->n_organisations && status == 0; i++) {
 			const struct policy_own_organisation *o = &own->organisations[i];
 
-			if (!policy_own_organisation(before, o->name) && o->id != UINT16_MAX)
+			if (!is_loaded(before, o->name) && o->id != UINT16_MAX)
 				status = load(a, d, o);
 		}
 		move_domains(t, own, before, true);
 	}
 	warn_of_own(d, own);
+	a->status = status;
+	snprintf(a->why, sizeof(a->why), "partners: %.300s",
+		d->why[0] != '\0' ? d->why : strerror(-status));
 	return status;
 }
 
 static void loaded(void *user, const struct policy_result *result)
 {
-	(void)user;
+	struct policy *p = user;
+
+	p->loading--;
 	if (result->status != 0)
 		LOG(ERROR, "partners could not be loaded: %s", result->why);
 }
@@ -189,7 +212,7 @@ int policy_use_config(
 	if (!next)
 		return status;
 	p->own = next;
-	struct policy_job *job = policy_job_new(p, sizeof(struct adopt), "", NULL, loaded, NULL);
+	struct policy_job *job = policy_job_new(p, sizeof(struct adopt), "", NULL, loaded, p);
 	if (job) {
 		((struct adopt *)job)->before = policy_own_take(before);
 		job->run = run;
@@ -203,7 +226,13 @@ int policy_use_config(
 		return status;
 	}
 	policy_own_drop(before);
-	if (wait)
-		store_settle(p->store);
-	return 0;
+	p->loading++;
+	if (!wait)
+		return 0;
+	// It is done, and not freed before it is told, which the event loop does later.
+	store_settle(p->store);
+	const struct adopt *a = (const struct adopt *)job;
+	if (a->status != 0)
+		snprintf(why, POLICY_WHY, "%s", a->why);
+	return a->status;
 }

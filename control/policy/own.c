@@ -31,7 +31,8 @@ static void give_ids(struct policy_own *own, const struct policy_own *before)
 
 	// Whoever leaves now keeps its id until the next time: it is unloaded first.
 	for (size_t i = 0; before && i < before->n_organisations; i++)
-		taken[before->organisations[i].id] = true;
+		if (before->organisations[i].id != UINT16_MAX)
+			taken[before->organisations[i].id] = true;
 	for (size_t i = 0; i < own->n_organisations; i++) {
 		const struct policy_own_organisation *was =
 			before ? policy_own_organisation(before, own->organisations[i].name) : NULL;

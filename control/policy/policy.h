@@ -125,9 +125,12 @@ void policy_free(struct policy *p);
 
 // Takes the organisations of a configuration: those that are new are loaded, those that have gone are
 // unloaded. What is asked later comes after that. At start, with `wait`, it returns when all is
-// loaded; 0, or a negative errno with `why`.
+// loaded. 0, or a negative errno with `why`.
 int policy_use_config(
 	struct policy *p, const struct config *c, bool wait, char why[static POLICY_WHY]);
+
+// Whether organisations of the last configuration are still being loaded or unloaded. NULL: no.
+bool policy_is_loading(const struct policy *p);
 
 // The dataplane's id of an organisation, or -ENOENT.
 int policy_organisation_id(const struct policy *p, const char *name);

@@ -37,6 +37,7 @@ struct policy {
 	struct store *store;
 	struct postern_policy *tables; // any thread
 	struct policy_own *own;        // control: rw
+	unsigned loading;              // configurations whose organisations are being loaded
 };
 
 // entry.c

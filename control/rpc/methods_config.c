@@ -2,6 +2,7 @@
 // config: the file that runs, checking one, and reading it again.
 
 #include "control/config/config.h"
+#include "control/policy/policy.h"
 #include "control/pool/pool.h"
 #include "control/rpc/internal.h"
 
@@ -235,6 +236,11 @@ static void reloaded(void *user, int status, uint64_t epoch, const struct config
 			rpc_uint((rpc_monotonic_us() - r->begun_us) / 1000), "warnings",
 			error_list(&now->warnings));
 
+		if (policy_is_loading(r->context->policy))
+			json_object_set_new(answer, "partners",
+				json_string(
+					"being loaded; until then those of organisations that are "
+					"new are refused"));
 		if (r->confirm_ms > 0)
 			add_trial(answer, r->confirm_ms);
 		rpc_reply(r->call, answer);

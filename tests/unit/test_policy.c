@@ -4,6 +4,8 @@
 
 #include "tests/unit/policy_store.h"
 
+#include "postern/log.h"
+
 #include <sqlite3.h>
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
@@ -318,6 +320,68 @@ static void test_changes_are_recorded_with_them(void **state)
 	page_clear();
 }
 
+// What is not there, or is there already, says nothing of the disk.
+static void test_mistakes_are_no_trouble(void **state)
+{
+	(void)state;
+	assert_int_equal(remove_entry(POLICY_ALLOWED, "domain=nobody.example"), -ENOENT);
+	assert_null(store_trouble(disk));
+	assert_int_equal(add(POLICY_ALLOWED, "domain=a.example"), 0);
+	assert_int_equal(add(POLICY_ALLOWED, "domain=a.example"), -EEXIST);
+	assert_int_equal(change_if(POLICY_SET, POLICY_ALLOWED, "domain=a.example", 99), -ESTALE);
+	assert_null(store_trouble(disk));
+}
+
+static void test_loading_is_told(void **state)
+{
+	struct config c = {.organisations = {organisations, 2}};
+	char text[POLICY_WHY];
+
+	(void)state;
+	while (policy_is_loading(policy))
+		assert_int_equal(event_base_loop(base, EVLOOP_ONCE), 0);
+	assert_int_equal(policy_use_config(policy, &c, false, text), 0);
+	assert_int_equal(policy_use_config(policy, &c, false, text), 0);
+	assert_true(policy_is_loading(policy));
+	while (policy_is_loading(policy))
+		assert_int_equal(event_base_loop(base, EVLOOP_ONCE), 0);
+	assert_int_equal(add(POLICY_ALLOWED, "domain=fabrikam.com"), 0);
+}
+
+// All ids are in use while those who leave still have theirs: who finds none gets one the next time.
+static void test_all_organisations_exchanged(void **state)
+{
+	static struct config_organisation many[POSTERN_ORGANISATIONS_MAX];
+	static char names[POSTERN_ORGANISATIONS_MAX][2][24];
+	static char *domains[POSTERN_ORGANISATIONS_MAX];
+	const char *const letters = "abb";
+	struct postern_domain last;
+	char text[POLICY_WHY];
+
+	(void)state;
+	const enum postern_log_level level = postern_log_get_level();
+
+	postern_log_set_level(POSTERN_LOG_WARNING);
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < POSTERN_ORGANISATIONS_MAX; i++) {
+			snprintf(names[i][0], sizeof(names[i][0]), "%c%u", letters[round], i);
+			snprintf(names[i][1], sizeof(names[i][1]), "%c%u.example", letters[round],
+				i);
+			domains[i] = names[i][1];
+			many[i] = (struct config_organisation){
+				.name = names[i][0], .domains = {&domains[i], 1}};
+		}
+		const struct config c = {.organisations = {many, POSTERN_ORGANISATIONS_MAX}};
+		assert_int_equal(policy_use_config(policy, &c, true, text), 0);
+		const int id = policy_organisation_id(policy, names[4095][0]);
+		assert_int_equal(
+			postern_domain_parse(names[4095][1], strlen(names[4095][1]), &last), 0);
+		assert_int_equal(postern_policy_owner(tables, &last), id);
+		assert_true(round == 1 || id >= 0);
+	}
+	postern_log_set_level(level);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -330,6 +394,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_tables_follow, policy_setup, policy_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_organisations_come_and_go, policy_setup, policy_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_mistakes_are_no_trouble, policy_setup, policy_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_loading_is_told, policy_setup, policy_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_all_organisations_exchanged, policy_setup, policy_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_lists_page_by_page, policy_setup, policy_teardown),
 		cmocka_unit_test_setup_teardown(
