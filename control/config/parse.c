@@ -54,8 +54,9 @@ static int event_line(struct fy_event *e)
 static uint32_t add_node(struct builder *b, enum config_node_kind kind, int line)
 {
 	struct config_tree *t = b->tree;
-	if (t->count >= MOST_NODES) {
-		config_mistake(b->ctx, line, "a smaller file", "more than %u values", MOST_NODES);
+	const uint32_t most = t->limit ? t->limit : MOST_NODES;
+	if (t->count >= most) {
+		config_mistake(b->ctx, line, "a smaller file", "more than %u values", most);
 		return 0;
 	}
 	if (t->count == t->room) {

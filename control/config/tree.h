@@ -30,6 +30,7 @@ struct config_node {
 };
 
 struct config_tree {
+	uint32_t limit; // of nodes; 0: as a configuration needs
 	struct config_node *nodes;
 	uint32_t count;
 	uint32_t room;
@@ -41,7 +42,7 @@ struct config_tree {
 #define CONFIG_TREE_ROOT 1
 
 // Reads one YAML document. Returns 0, or a negative errno; mistakes are in the context. The tree
-// starts zeroed and is freed in either case.
+// starts zeroed, but for its limit, and is freed in either case.
 int config_tree_parse(
 	struct config_tree *t, struct config_context *ctx, const char *text, size_t length);
 void config_tree_free(struct config_tree *t);

@@ -128,6 +128,7 @@ static int read_entry(struct apply *a, enum policy_kind kind, const struct confi
 	const struct config_tree *t = &a->tree;
 	const struct policy_object *o = policy_object(kind);
 	struct target *target = add_target(&a->targets[kind], kind, n->line);
+	const size_t before = a->job.mistakes.list.list.count + a->job.mistakes.more;
 	int status = 0;
 
 	if (!target)
@@ -141,7 +142,8 @@ static int read_entry(struct apply *a, enum policy_kind kind, const struct confi
 			at = t->nodes[t->nodes[at].next].next)
 			status = read_field(a, &target->e, config_tree_node(t, at),
 				config_tree_node(t, t->nodes[at].next));
-		if (status != -ENOMEM && o->keyed && !target->e.value[0])
+		if (status != -ENOMEM && o->keyed && !target->e.value[0] &&
+			before == a->job.mistakes.list.list.count + a->job.mistakes.more)
 			status = mistake(
 				a, n->line, o->fields[0].name, "which one it is", "it is missing");
 	} else {
@@ -166,8 +168,14 @@ static int read_list(struct apply *a, enum policy_kind kind, const struct config
 			       "here is something else") == -ENOMEM
 			       ? no_memory(a)
 			       : 0;
-	for (uint32_t at = n->first; at && status == 0; at = t->nodes[at].next)
+	for (uint32_t at = n->first; at && status == 0; at = t->nodes[at].next) {
+		if (a->targets[kind].n == POLICY_ENTRIES_MAX) {
+			mistake(a, t->nodes[at].line, policy_object(kind)->plural,
+				"at most 2097152 of them", "there are more than the tables take");
+			break;
+		}
 		status = read_entry(a, kind, config_tree_node(t, at));
+	}
 	return status;
 }
 
@@ -243,6 +251,7 @@ static int parse(struct apply *a, const char *text, size_t length)
 {
 	struct config_context ctx = {.errors = &a->job.mistakes.list};
 
+	a->tree.limit = POLICY_TREE_MAX;
 	if (config_text_check(&ctx, text, length) != 0 ||
 		config_tree_parse(&a->tree, &ctx, text, length) != 0)
 		return ctx.failure == -ENOMEM ? no_memory(a) : -EINVAL;
@@ -253,12 +262,15 @@ static int read_file(struct apply *a)
 {
 	char *text = NULL;
 	size_t length = 0;
-	int status = policy_text_read(a->file.fd, &text, &length);
+	int status = policy_text_read(a->file.fd, POLICY_TREE_FILE_MAX, &text, &length);
 
 	if (status == 0)
 		status = policy_text_decode(&text, &length);
 	if (status == -ENOMEM)
 		status = no_memory(a);
+	else if (status == -EFBIG)
+		status = policy_mistake(
+			&a->job.mistakes, 0, "", "at most 256 MiB", "the file is too large");
 	else if (status != 0)
 		status = policy_mistake(&a->job.mistakes, 0, "", "a file that can be read",
 			"it cannot be read: %s", strerror(-status));
@@ -378,8 +390,9 @@ static void committed(struct policy_job *job, struct policy_db *d)
 		if (found != 0)
 			policy_feed_remove(job->policy->tables, (uint16_t)job->id, e);
 	}
-	policy_feed_load(job->policy->tables, (uint16_t)job->id, d, job->organisation,
-		job->result.revision, &n);
+	policy_feed_told(policy_feed_load(job->policy->tables, (uint16_t)job->id, d,
+				 job->organisation, job->result.revision, &n),
+		d, job->organisation);
 }
 
 static void clear(struct policy_job *job)

@@ -13,13 +13,20 @@
 
 #define POLICY_COLUMNS_MAX 64u
 
+// Of a policy file, which is in memory as a tree: a million partners with seven values each besides their
+// names, 640 MB at 40 bytes a node; and as many entries as the dataplane's tables take.
+#define POLICY_TREE_FILE_MAX ((size_t)256 << 20)
+#define POLICY_TREE_MAX      (1u << 24)
+#define POLICY_ENTRIES_MAX   ((size_t)1 << 21)
+
 struct policy_slice {
 	char *text;
 	size_t length;
 };
 
-// text.c: the whole of a file, with a NUL behind it; the caller frees it. -EFBIG, or what read() says.
-int policy_text_read(int fd, char **out, size_t *length);
+// text.c: the whole of a file of at most `most` bytes, with a NUL behind it; the caller frees it. -EFBIG,
+// or what read() says.
+int policy_text_read(int fd, size_t most, char **out, size_t *length);
 // From UTF-16, with or without a mark, and UTF-8 with one, to UTF-8 without; frees what it replaces.
 int policy_text_decode(char **text, size_t *length);
 

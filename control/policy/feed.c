@@ -260,6 +260,16 @@ int policy_feed_load(struct postern_policy *t, uint16_t organisation, struct pol
 	return status;
 }
 
+void policy_feed_told(int status, const struct policy_db *d, const char *name)
+{
+	if (status != 0)
+		LOG(ERROR,
+			"organisation %s: what was written is kept but not all in force: %s; "
+			"restart "
+			"postern to load it",
+			name, d->why[0] != '\0' ? d->why : strerror(-status));
+}
+
 int policy_feed_unload(
 	struct postern_policy *t, uint16_t organisation, struct policy_db *d, const char *name)
 {

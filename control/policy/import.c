@@ -78,8 +78,12 @@ static int find_kind(
 
 static bool ignore(struct import *i, const char *name)
 {
-	const json_int_t n = json_integer_value(json_object_get(i->job.ignored, name));
+	const json_t *known = json_object_get(i->job.ignored, name);
+	const json_int_t n = json_integer_value(known);
 
+	// They are told in one answer.
+	if (!known && json_object_size(i->job.ignored) >= POLICY_IGNORED_MAX)
+		return true;
 	return json_object_set_new(i->job.ignored, name, json_integer(n + 1)) == 0;
 }
 
@@ -392,7 +396,7 @@ static int read_json(struct import *i)
 
 static int read_file(struct import *i)
 {
-	int status = policy_text_read(i->file.fd, &i->text, &i->length);
+	int status = policy_text_read(i->file.fd, POLICY_FILE_MAX, &i->text, &i->length);
 
 	if (status == -EFBIG)
 		return policy_mistake(
@@ -437,8 +441,9 @@ static void committed(struct policy_job *job, struct policy_db *d)
 	uint64_t n;
 
 	if (job->id >= 0 && job->policy->tables)
-		policy_feed_load(job->policy->tables, (uint16_t)job->id, d, job->organisation,
-			job->result.revision, &n);
+		policy_feed_told(policy_feed_load(job->policy->tables, (uint16_t)job->id, d,
+					 job->organisation, job->result.revision, &n),
+			d, job->organisation);
 }
 
 static void clear(struct policy_job *job)

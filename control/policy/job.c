@@ -63,7 +63,7 @@ static void committed(struct store *s, struct sqlite3 *db, void *user)
 {
 	struct policy_job *job = user;
 	struct policy_db d;
-	char why[STORE_WHY];
+	char why[STORE_WHY] = "";
 
 	policy_db_open(&d, s, db, why);
 	job->committed(job, &d);

@@ -17,6 +17,7 @@
 
 #define POLICY_MISTAKES_MAX    100u
 #define POLICY_DIFFERENCES_MAX 1000u
+#define POLICY_IGNORED_MAX     1000u // names of properties
 
 // Whose SIP domains are whose, as the file says; shared by requests, never changed.
 struct policy_own {
@@ -218,6 +219,8 @@ void policy_feed_remove(
 // All that is kept of an organisation, or what a revision added and changed; 0, or what the store says.
 int policy_feed_load(struct postern_policy *t, uint16_t organisation, struct policy_db *d,
 	const char *name, uint64_t revision, uint64_t *n);
+// After a commit, which nothing takes back: says so if not all of it could be loaded.
+void policy_feed_told(int status, const struct policy_db *d, const char *name);
 // Takes away all that is kept of an organisation, and the organisation.
 int policy_feed_unload(
 	struct postern_policy *t, uint16_t organisation, struct policy_db *d, const char *name);

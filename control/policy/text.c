@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-int policy_text_read(int fd, char **out, size_t *length)
+int policy_text_read(int fd, size_t most, char **out, size_t *length)
 {
 	size_t room = 1u << 16, used = 0;
 	char *text = malloc(room + 1);
@@ -31,7 +31,7 @@ int policy_text_read(int fd, char **out, size_t *length)
 			*length = used;
 			return 0;
 		}
-		if (used > POLICY_FILE_MAX) {
+		if (used > most) {
 			free(text);
 			return -EFBIG;
 		}

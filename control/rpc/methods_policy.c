@@ -173,6 +173,19 @@ static void change(struct rpc_policy_call *pc, enum policy_verb verb, struct pol
 		rpc_policy_not_asked(pc, status);
 }
 
+static bool set_enabled(struct policy_entry *e, const char *enabled)
+{
+	const struct policy_object *o = policy_object(e->kind);
+
+	for (size_t i = 0; i < o->n; i++) {
+		if (strcmp(o->fields[i].name, "enabled") != 0)
+			continue;
+		e->value[i] = strdup(strcmp(enabled, o->fields[i].standard) == 0 ? "" : enabled);
+		return e->value[i] != NULL;
+	}
+	return true;
+}
+
 static void change_entry(struct rpc_call *call, const json_t *params, const struct noun *noun,
 	enum policy_verb verb, const char *enabled)
 {
@@ -185,12 +198,11 @@ static void change_entry(struct rpc_call *call, const json_t *params, const stru
 		free(pc);
 		return;
 	}
-	for (size_t i = 0; enabled && i < policy_object(e.kind)->n; i++)
-		if (strcmp(policy_object(e.kind)->fields[i].name, "enabled") == 0)
-			e.value[i] = strdup(
-				strcmp(enabled, policy_object(e.kind)->fields[i].standard) == 0
-					? ""
-					: enabled);
+	if (enabled && !set_enabled(&e, enabled)) {
+		policy_entry_clear(&e);
+		rpc_policy_not_asked(pc, -ENOMEM);
+		return;
+	}
 	change(pc, verb, &e, params);
 }
 

@@ -175,6 +175,14 @@ def test_a_million(mine, lab, dial):
     mine.start()
     assert mine.call("partner.show", domain="d999999.example")["decision"] == "admit"
     assert mine.call("partner.show", domain="d1000000.example")["decision"] == "refuse"
+    # What it is can be written down, and read back to no difference.
+    written = lab.folder / "million.yaml"
+    with written.open("w") as to:
+        subprocess.run([mine.build / "posternctl", "-s", mine.socket, "policy", "export"],
+                       stdout=to, check=True, timeout=120)
+    again = mine.call("policy.apply", timeout=120, file=str(written), **{"dry-run": True})
+    assert (again["added"], again["changed"], again["removed"]) == (0, 0, 0)
+    assert again["unchanged"] == 1_000_001
 
 
 def test_full_disk_and_read_only(lab, streams):

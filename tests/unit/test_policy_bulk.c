@@ -453,6 +453,41 @@ static void test_export_in_pieces(void **state)
 	free(cursor);
 }
 
+static char *file_with(const char *begin, const char *line, unsigned n)
+{
+	size_t length;
+	char *text = NULL;
+	FILE *to = open_memstream(&text, &length);
+
+	assert_non_null(to);
+	fputs(begin, to);
+	for (unsigned i = 0; i < n; i++)
+		fprintf(to, line, i, i);
+	fclose(to);
+	return text;
+}
+
+// Files may be large, and what is told of them is told in one answer.
+static void test_what_is_told_is_bounded(void **state)
+{
+	(void)state;
+	char *properties =
+		file_with("[{\"Domain\":\"a.example\",\"ProxyFqdn\":null", ",\"p%u\":%u", 3000);
+	char *whole = NULL;
+
+	assert_true(asprintf(&whole, "%s}]", properties) > 0);
+	assert_int_equal(import(whole), 0);
+	assert_int_equal(got.added, 1);
+	assert_int_equal(json_object_size(got.ignored), 1000);
+	free(properties);
+	free(whole);
+	char *wrong =
+		file_with("allowed-domains:\n", "  - {domain: d%u..example, note: n%u}\n", 3000);
+	assert_int_equal(apply(wrong), -EINVAL);
+	assert_int_equal(got.more_mistakes, 2900);
+	free(wrong);
+}
+
 // ---- While somebody asks
 
 #define ASKED_ABOUT 500
@@ -482,20 +517,6 @@ static void *ask_on(void *wrong)
 			return wrong;
 	}
 	return NULL;
-}
-
-static char *file_with(const char *begin, const char *line, unsigned n)
-{
-	size_t length;
-	char *text = NULL;
-	FILE *to = open_memstream(&text, &length);
-
-	assert_non_null(to);
-	fputs(begin, to);
-	for (unsigned i = 0; i < n; i++)
-		fprintf(to, line, i, i);
-	fclose(to);
-	return text;
 }
 
 static void test_somebody_asks_meanwhile(void **state)
@@ -547,6 +568,7 @@ int main(void)
 		TEST(test_export_reads_back),
 		TEST(test_apply_tells_every_mistake),
 		TEST(test_export_in_pieces),
+		TEST(test_what_is_told_is_bounded),
 		TEST(test_somebody_asks_meanwhile),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
