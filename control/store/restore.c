@@ -122,10 +122,12 @@ static int exchange(const char *path, const char *new, char *kept, size_t size)
 		name_kept(path, kept, size);
 		snprintf(log, sizeof(log), "%s-wal", path);
 		snprintf(kept_log, sizeof(kept_log), "%s-wal", kept);
+		// It has both names until the new one takes the first: whoever ends this halfway leaves a
+		// database there. Not every file system can do that.
+		if (link(path, kept) != 0 && (errno == EEXIST || rename(path, kept) != 0))
+			return -errno;
 		// What a damaged database has not taken from its log stays beside it.
 		if (rename(log, kept_log) != 0 && errno != ENOENT)
-			return -errno;
-		if (rename(path, kept) != 0)
 			return -errno;
 	}
 	return rename(new, path) != 0 ? -errno : store_place_sync_folder(path);
