@@ -81,6 +81,7 @@ local function packets(port, first, count, segment)
 	range(port, far .. "_port", PORT)
 	range(port, "ttl", 64)
 	range(port, "pkt_size", segment.frame or 64)
+	pktgen.set(port, "size", segment.frame or 64) -- of this one rates are computed
 	for _, flag in ipairs({"syn", "ack"}) do
 		command("range %s tcp flag %s %s", port, segment[flag] and "set" or "clr", flag)
 	end
