@@ -5,6 +5,7 @@
 #include "control/store/store.h"
 
 #include "postern/log.h"
+#include "postern/policy.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -308,7 +309,7 @@ static void stop(struct daemon *d)
 	policy_free(d->policy);
 	pool_set_free(d->pools);
 	postern_dataplane_stop(d->dp);
-	// The tables go with the process: to take millions of entries apart would hold up its end.
+	postern_policy_free(d->tables);
 	listen_ids_free(d->ids);
 	config_free(d->config);
 	free(d->file);

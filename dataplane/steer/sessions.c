@@ -103,6 +103,7 @@ int steer_session_read(
 		.slot = slot,
 		.generation = generation,
 		.state = copy.state,
+		.over = steer_flow_is_over(&copy),
 		.client = {copy.client, rte_be_to_cpu_16(copy.client_port)},
 		.listen = copy.listen,
 		.member = copy.member,

@@ -148,6 +148,7 @@ struct postern_session {
 	uint32_t slot;
 	uint32_t generation;
 	enum postern_session_state state;
+	bool over;                      // in all but name: reset, or closed by both sides
 	struct postern_endpoint client; // without a service: whom the member talks to
 	uint16_t listen;                // id, of an outbound rule where there is no service
 	uint16_t member;                // id
