@@ -101,8 +101,7 @@ static bool found(struct rpc_closing *c, const struct postern_session *s)
 	// Whoever is closed often comes back at once, and would be found again further on.
 	const uint64_t elapsed_ms = (rpc_monotonic_us() - c->began_us) / 1000;
 
-	if (s->over || s->age_ms < elapsed_ms ||
-		!rpc_session_matches(c->context, &c->filter, s))
+	if (s->over || s->age_ms < elapsed_ms || !rpc_session_matches(c->context, &c->filter, s))
 		return true;
 	if (c->found == c->limit) {
 		c->walked = c->more = true;
