@@ -79,16 +79,14 @@ void plan_port_partners(struct plan_build *b, const struct plan_question *q, boo
 
 	p.ours = out ? plan_openers(q, CONFIG_PROFILE_ACCESS_EDGE)
 		     : plan_service_addresses(q, CONFIG_PROFILE_ACCESS_EDGE, 0);
-	if (json_array_size(p.ours) == 0)
-		;
-	else if (!on && q->place == PLAN_PLACE_A)
+	const bool wanted = json_array_size(p.ours) > 0 && (on || q->place == PLAN_PLACE_A);
+
+	if (wanted && !on) {
 		partner_row(&p, plan_one("any"),
 			json_string("partners: the edge servers decide on them"));
-	else if (!on)
-		;
-	else if (route && routing && strcmp(routing, "UseDefaultRouting") == 0)
+	} else if (wanted && route && routing && strcmp(routing, "UseDefaultRouting") == 0) {
 		partner_row(&p, plan_one(route), json_string("the default route"));
-	else {
+	} else if (wanted) {
 		allowed_rows(&p);
 		provider_rows(&p);
 	}

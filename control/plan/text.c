@@ -32,7 +32,7 @@ void plan_print_table(FILE *to, const json_t *rows, const char *const *keys, siz
 	json_array_foreach((json_t *)(uintptr_t)rows, i, row)
 	{
 		for (size_t k = 0; k + 1 < n; k++)
-			fprintf(to, "%s%-*s", k == 0 ? "  " : "  ", width[k], cell(row, keys[k]));
+			fprintf(to, "  %-*s", width[k], cell(row, keys[k]));
 		fprintf(to, "  %s\n", cell(row, keys[n - 1]));
 	}
 }

@@ -15,6 +15,7 @@
 
 LOG_SUBSYSTEM("rpc");
 
+// Two names of one number, which is what is asserted. NOLINTNEXTLINE(misc-redundant-expression)
 _Static_assert(POOL_WEIGHT_FILE == STORE_WEIGHT_FILE, "what is set is kept as it is");
 
 struct change {

@@ -211,6 +211,8 @@ bool admit_home_is_admitted(
 	struct postern_question q = {.organisation = g->organisation};
 	struct postern_answer a;
 
+	// What holds if the entry is allowed no longer.
+	admit_judge_nobody(admit_organisation_of(p, g->organisation), &a);
 	if (g->kind == ADMIT_NAME) {
 		q.names = &name;
 		q.n_names = 1;

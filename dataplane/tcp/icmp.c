@@ -149,12 +149,14 @@ bool tcp_icmp(struct tcp *t, struct ip_packet *p)
 	if (c == NULL)
 		return false;
 	// RFC 5927 4.1. A SYN that waits for its answer is under way too.
-	if (seq_before(q.seq, c->snd_una) || !seq_before(q.seq, c->snd_nxt)) {
+	const bool under_way = !seq_before(q.seq, c->snd_una) && seq_before(q.seq, c->snd_nxt);
+	// RFC 6633, RFC 9293 MUST-55.
+	const bool quench = p->family == POSTERN_V4 && q.type == ICMP_SOURCEQUENCH;
+
+	if (!under_way || quench) {
 		TCP_COUNT(t, DROP_ICMP);
 	} else if (is_too_big(p, &q)) {
 		too_big(t, c, &q);
-	} else if (p->family == POSTERN_V4 && q.type == ICMP_SOURCEQUENCH) {
-		TCP_COUNT(t, DROP_ICMP); // RFC 6633, RFC 9293 MUST-55
 	} else if (is_hard(p, &q) && c->state == TCP_SYN_SENT) {
 		tcp_conn_close(t, c, TCP_REASON_UNREACHABLE);
 	} else {

@@ -12,13 +12,13 @@
 #define ROOM_LOOKS 64
 
 static const char *const reasons[TCP_REASON_COUNT] = {
-#define X(name, text) [TCP_REASON_##name] = text,
+#define X(name, text) [TCP_REASON_##name] = (text),
 	TCP_REASONS(X)
 #undef X
 };
 
 static const char *const counters[TCP_COUNTER_COUNT] = {
-#define X(name, shown, text) [TCP_COUNTER_##name] = shown,
+#define X(name, shown, text) [TCP_COUNTER_##name] = (shown),
 	TCP_COUNTERS(X)
 #undef X
 };
