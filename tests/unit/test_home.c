@@ -40,13 +40,16 @@ static uint32_t port_hash(uint8_t family, const struct postern_addr *src,
 	const unsigned from = family == POSTERN_V4 ? 12 : 0;
 	const unsigned n = (16 - from) / 4;
 	uint32_t words[9];
+	// It is read by words.
+	_Alignas(uint32_t) uint8_t aligned[BASE_HOME_KEY];
 
+	memcpy(aligned, key, sizeof(aligned));
 	memcpy(words, src->bytes + from, 4 * n);
 	memcpy(words + n, dst->bytes + from, 4 * n);
 	for (unsigned i = 0; i < 2 * n; i++)
 		words[i] = rte_be_to_cpu_32(words[i]);
 	words[2 * n] = (uint32_t)sport << 16 | dport;
-	return rte_softrss(words, 2 * n + 1, key) % (1u << home.bits);
+	return rte_softrss(words, 2 * n + 1, aligned) % (1u << home.bits);
 }
 
 static void test_as_ports_hash(void **state)
