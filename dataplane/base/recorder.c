@@ -5,6 +5,7 @@
 #include "base/recorder.h"
 
 #include "base/arena.h"
+#include "base/bucket.h"
 #include "base/count.h"
 
 #include <errno.h>
@@ -30,11 +31,6 @@ struct cell {
 
 _Static_assert(sizeof(struct cell) == 152, "words without gaps");
 
-struct network {
-	uint64_t filled_us; // up to when tokens have been earned
-	uint64_t tokens;
-};
-
 // What makes two records one.
 struct key {
 	struct postern_addr from;
@@ -49,7 +45,7 @@ _Static_assert(sizeof(struct key) == 24, "hashed as it lies, so without gaps");
 struct base_recorder {
 	uint16_t tags[BUCKETS][PLACES]; // 0: free
 	struct cell cells[BUCKETS][PLACES];
-	struct network networks[NETWORKS];
+	struct base_bucket networks[NETWORKS];
 	struct base_secret secret;
 	uint64_t window; // the present second
 	uint32_t opened; // new records in it
@@ -209,22 +205,9 @@ static bool network_allows(
 	struct base_recorder *r, const struct postern_record *network, uint64_t now_us)
 {
 	const uint64_t hash = base_hash_keyed(&r->secret, &network->from, sizeof(network->from));
-	struct network *n = &r->networks[hash % NETWORKS];
-	const uint64_t earned = (now_us - n->filled_us) / BASE_NETWORK_REFILL_US;
 
-	if (earned >= BASE_NETWORK_BURST) {
-		n->tokens = BASE_NETWORK_BURST;
-		n->filled_us = now_us;
-	} else if (earned > 0) {
-		n->tokens += earned;
-		if (n->tokens > BASE_NETWORK_BURST)
-			n->tokens = BASE_NETWORK_BURST;
-		n->filled_us += earned * BASE_NETWORK_REFILL_US;
-	}
-	if (n->tokens == 0)
-		return false;
-	n->tokens--;
-	return true;
+	return base_bucket_take(&r->networks[hash % NETWORKS], now_us, 1, BASE_NETWORK_REFILL_US,
+		BASE_NETWORK_BURST);
 }
 
 void base_record(struct base_recorder *r, const struct postern_record *record, uint64_t now_us)

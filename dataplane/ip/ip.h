@@ -4,6 +4,7 @@
 
 #pragma once
 
+#include "base/bucket.h"
 #include "base/count.h"
 #include "base/hash.h"
 #include "base/wheel.h"
@@ -96,11 +97,6 @@ enum ip_error {
 	IP_ERRORS
 };
 
-struct ip_bucket {
-	uint64_t filled_us; // up to when tokens have been earned
-	uint32_t tokens;
-};
-
 // Everything that follows from a snapshot, built on the control thread, read by workers.
 struct ip_config {
 	struct ip_interface *interfaces;
@@ -163,15 +159,15 @@ struct ip_layer {
 	bool flushing;
 	uint16_t neigh_waiting; // buffers that wait, all entries together
 	struct base_wheel neigh_wheel;
-	uint16_t neigh_clients;                  // entries made for clients
-	uint16_t *gateways;                      // entries held for good, two an interface
-	struct ip_bucket (*answers)[IP_ANSWERS]; // by interface
-	struct ip_fragments *fragments;          // fragment.c
-	uint32_t fragments_held;                 // buffers that wait for the rest of their packet
-	uint64_t defended_us;                    // when an address was last defended
-	uint32_t announce_at;                    // cursor over config->locals
-	bool announces;                          // one worker speaks for all
-	uint8_t workers;                         // that share the limits on answers
+	uint16_t neigh_clients;                    // entries made for clients
+	uint16_t *gateways;                        // entries held for good, two an interface
+	struct base_bucket (*answers)[IP_ANSWERS]; // by interface
+	struct ip_fragments *fragments;            // fragment.c
+	uint32_t fragments_held;                   // buffers that wait for the rest of their packet
+	uint64_t defended_us;                      // when an address was last defended
+	uint32_t announce_at;                      // cursor over config->locals
+	bool announces;                            // one worker speaks for all
+	uint8_t workers;                           // that share the limits on answers
 	uint8_t announce_rounds;
 	bool announce_all; // not only what is new: an earlier round was cut short
 	uint64_t announce_due_us;

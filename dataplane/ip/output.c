@@ -20,38 +20,24 @@ static const uint32_t answers_per_second[IP_ANSWERS] = {
 	[IP_ANSWER_ERROR] = 1000,
 };
 
-struct ip_bucket (*ip_answers_new(uint16_t interfaces, uint64_t now_us))[IP_ANSWERS]
+struct base_bucket (*ip_answers_new(uint16_t interfaces, uint64_t now_us))[IP_ANSWERS]
 {
-	struct ip_bucket(*answers)[IP_ANSWERS] = calloc(interfaces, sizeof(*answers));
+	struct base_bucket(*answers)[IP_ANSWERS] = calloc(interfaces, sizeof(*answers));
 
 	for (unsigned i = 0; answers != NULL && i < interfaces; i++)
 		for (unsigned kind = 0; kind < IP_ANSWERS; kind++)
-			answers[i][kind] = (struct ip_bucket){now_us, answers_per_second[kind]};
+			answers[i][kind] = (struct base_bucket){now_us, answers_per_second[kind]};
 	return answers;
 }
 
 bool ip_answer_allowed(struct ip_layer *ip, uint16_t interface, enum ip_answer kind)
 {
-	struct ip_bucket *b = &ip->answers[interface][kind];
 	const uint32_t rate = answers_per_second[kind] / ip->workers;
-	const uint64_t passed_us = ip->now_us - b->filled_us;
 
-	if (passed_us >= 1000000u) {
-		b->tokens = rate;
-		b->filled_us = ip->now_us;
-	} else {
-		const uint64_t earned = passed_us * rate / 1000000u;
-		const uint64_t tokens = b->tokens + earned;
-
-		b->tokens = tokens > rate ? rate : (uint32_t)tokens;
-		// Only the time that whole tokens took, so that fractions are not lost.
-		b->filled_us += earned * 1000000u / rate;
-	}
-	if (b->tokens == 0) {
+	if (!base_bucket_take(&ip->answers[interface][kind], ip->now_us, rate, 1000000u, rate)) {
 		COUNT(ip->counters, DROP_ANSWER_LIMIT);
 		return false;
 	}
-	b->tokens--;
 	return true;
 }
 

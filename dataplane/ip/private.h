@@ -24,7 +24,7 @@ void ip_arp_announce(struct ip_layer *ip, uint16_t interface, const struct poste
 void ip_nd_announce(struct ip_layer *ip, uint16_t interface, const struct postern_addr *addr);
 
 // Full buckets for each interface; freed with free(). NULL when memory is refused.
-struct ip_bucket (*ip_answers_new(uint16_t interfaces, uint64_t now_us))[IP_ANSWERS];
+struct base_bucket (*ip_answers_new(uint16_t interfaces, uint64_t now_us))[IP_ANSWERS];
 
 #define IP_FRAGMENT6 8u // bytes of the IPv6 fragment header
 

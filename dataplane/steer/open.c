@@ -99,8 +99,7 @@ static uint16_t port_of(const struct steer *s, const struct postern_addr *addr, 
 
 _Static_assert(FIRST_PORT % (1 << BASE_HOME_BITS_MAX) == 0, "for the lowest bits may be changed");
 
-// A session cannot be entered: counts and records why.
-static void refuse_flow(struct steer *s, const struct steer_flow *f, enum postern_counter reason)
+void steer_refuse_flow(struct steer *s, const struct steer_flow *f, enum postern_counter reason)
 {
 	base_add(&s->counters->value[reason], 1);
 	steer_record_flow(s, f, POSTERN_STEP_OPEN, reason, POSTERN_SIDE_MEMBER);
@@ -190,18 +189,15 @@ static int draw_port(
 			return 0;
 		}
 	}
-	refuse_flow(s, f, POSTERN_COUNTER_DROP_PORTS_EXHAUSTED);
+	steer_refuse_flow(s, f, POSTERN_COUNTER_DROP_PORTS_EXHAUSTED);
 	return -EADDRINUSE;
 }
 
-// With destination translation the member sees the client's own address and port: there is nothing
-// to draw, and two services of one member may be in each other's way. One that is over gives way, as
-// a member lets a port be used anew (RFC 9293 3.6.1).
-static int own_place(struct steer *s, struct steer_flow *f, uint64_t *hash)
+int steer_own_place(struct steer *s, struct steer_flow *f, unsigned side, uint64_t *hash)
 {
 	struct ip_tuple t;
 
-	steer_flow_tuple(s, f, FROM_MEMBER, &t);
+	steer_flow_tuple(s, f, side, &t);
 	*hash = steer_tuple_hash(s, &t);
 	const uint32_t taken = steer_table_find(s, *hash, &t);
 
@@ -213,7 +209,7 @@ static int own_place(struct steer *s, struct steer_flow *f, uint64_t *hash)
 		steer_flow_end(s, holder);
 		return 0;
 	}
-	refuse_flow(s, f, POSTERN_COUNTER_DROP_PORTS_EXHAUSTED);
+	steer_refuse_flow(s, f, POSTERN_COUNTER_DROP_PORTS_EXHAUSTED);
 	return -EADDRINUSE;
 }
 
@@ -221,14 +217,14 @@ static int own_place(struct steer *s, struct steer_flow *f, uint64_t *hash)
 static int enter_member_side(struct steer *s, struct steer_flow *f, const struct steer_packet *p)
 {
 	uint64_t hash;
-	const int rc =
-		f->flags & FLOW_DESTINATION ? own_place(s, f, &hash) : draw_port(s, f, p, &hash);
+	const int rc = f->flags & FLOW_DESTINATION ? steer_own_place(s, f, FROM_MEMBER, &hash)
+						   : draw_port(s, f, p, &hash);
 
 	if (rc < 0)
 		return rc;
 	if (steer_table_insert(&s->table, hash, steer_slot(s, f) * 2 + FROM_MEMBER))
 		return 0;
-	refuse_flow(s, f, POSTERN_COUNTER_DROP_TABLE_FULL);
+	steer_refuse_flow(s, f, POSTERN_COUNTER_DROP_TABLE_FULL);
 	return -ENOSPC;
 }
 
@@ -285,7 +281,7 @@ static bool enter(struct steer *s, struct steer_flow *f, const struct steer_pack
 	if (enter_member_side(s, f, p) == 0) {
 		if (steer_table_insert(&s->table, p->hash, steer_slot(s, f) * 2 + FROM_CLIENT))
 			return true;
-		refuse_flow(s, f, POSTERN_COUNTER_DROP_TABLE_FULL);
+		steer_refuse_flow(s, f, POSTERN_COUNTER_DROP_TABLE_FULL);
 		leave_member_side(s, f);
 	}
 	ip_neigh_release(s->ip, f->neigh);

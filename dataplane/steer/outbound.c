@@ -81,47 +81,31 @@ static int draw_port(struct steer *s, struct steer_flow *f, uint64_t *hash)
 			return 0;
 		}
 	}
-	COUNT(s->counters, DROP_PORTS_EXHAUSTED);
+	steer_refuse_flow(s, f, POSTERN_COUNTER_DROP_PORTS_EXHAUSTED);
 	return -EADDRINUSE;
 }
 
-// The place of the side that has not spoken yet. With the addresses left as they are a session of a
-// service that translates the destination may be in the way.
+// The place of the side that has not spoken yet.
 static int place(struct steer *s, struct steer_flow *f, unsigned side, uint64_t *hash)
 {
-	struct ip_tuple t;
-
-	if (!(f->flags & FLOW_DESTINATION))
-		return draw_port(s, f, hash);
-	steer_flow_tuple(s, f, side, &t);
-	*hash = steer_tuple_hash(s, &t);
-	const uint32_t taken = steer_table_find(s, *hash, &t);
-
-	if (taken == STEER_NO_REF)
-		return 0;
-	struct steer_flow *holder = steer_flow_at(s, taken / 2);
-
-	if (holder != f && steer_flow_is_over(holder)) {
-		steer_flow_end(s, holder);
-		return 0;
-	}
-	COUNT(s->counters, DROP_PORTS_EXHAUSTED);
-	return -EADDRINUSE;
+	return f->flags & FLOW_DESTINATION ? steer_own_place(s, f, side, hash)
+					   : draw_port(s, f, hash);
 }
 
 // The way out: by what leads to the destination, else by the gateway of the side that the rule names, and
 // last that of the members' own.
-static uint16_t hold_way_out(struct steer *s, const struct postern_outbound *o,
-	const struct steer_member *m, const struct postern_addr *to)
+static uint16_t hold_way_out(
+	struct steer *s, const struct postern_outbound *o, const struct steer_flow *f)
 {
+	const struct steer_member *m = &s->members[f->member];
 	const uint16_t prefer = o->interface != POSTERN_ID_NONE
 					? o->interface
 					: (uint16_t)((m->interface + 1) % s->ip->config->n_interfaces);
 	struct postern_addr next_hop;
 	uint16_t interface;
 
-	if (ip_route(s->ip, to, prefer, &interface, &next_hop) < 0) {
-		COUNT(s->counters, DROP_NO_ROUTE);
+	if (ip_route(s->ip, &f->client, prefer, &interface, &next_hop) < 0) {
+		steer_refuse_flow(s, f, POSTERN_COUNTER_DROP_NO_ROUTE);
 		return IP_NEIGH_NONE;
 	}
 	return ip_neigh_hold(s->ip, interface, &next_hop, IP_NEIGH_CLIENT);
@@ -135,8 +119,7 @@ static bool enter(struct steer *s, struct steer_flow *f, const struct postern_ou
 	const uint32_t ref = steer_slot(s, f) * 2;
 	uint64_t hash;
 
-	f->neigh = asker == FROM_CLIENT ? steer_hold_client(s, p, f)
-					: hold_way_out(s, o, &s->members[f->member], &f->client);
+	f->neigh = asker == FROM_CLIENT ? steer_hold_client(s, p, f) : hold_way_out(s, o, f);
 	if (f->neigh == IP_NEIGH_NONE)
 		return false;
 	if (place(s, f, !asker, &hash) == 0) {
@@ -145,7 +128,7 @@ static bool enter(struct steer *s, struct steer_flow *f, const struct postern_ou
 				return true;
 			steer_table_remove(&s->table, p->hash, ref + asker);
 		}
-		COUNT(s->counters, DROP_TABLE_FULL);
+		steer_refuse_flow(s, f, POSTERN_COUNTER_DROP_TABLE_FULL);
 	}
 	ip_neigh_release(s->ip, f->neigh);
 	return false;

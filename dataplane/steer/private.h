@@ -406,6 +406,12 @@ bool steer_redispatch(struct steer *s, struct steer_flow *f);
 // A source port with an address of ours, at random. Packets to it find this worker by it.
 uint16_t steer_port_draw(struct steer *s, const struct postern_addr *addr);
 bool steer_port_is_ours(const struct steer *s, const struct postern_addr *addr, uint16_t port);
+// A session or flow cannot be entered: counts and records why.
+void steer_refuse_flow(struct steer *s, const struct steer_flow *f, enum postern_counter reason);
+// The place of a side that sees the other's own address and port: there is nothing to draw, and what
+// another service or flow has there may be in the way. One that is over gives way, as a receiver lets a
+// port be used anew (RFC 9293 3.6.1). 0 with *hash, or -EADDRINUSE, which has been counted.
+int steer_own_place(struct steer *s, struct steer_flow *f, unsigned side, uint64_t *hash);
 // The next hop towards who has sent the first packet, or IP_NEIGH_NONE: that has been counted.
 uint16_t steer_hold_client(
 	struct steer *s, const struct steer_packet *p, const struct steer_flow *f);

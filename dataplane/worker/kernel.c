@@ -19,19 +19,9 @@
 #define BURST 256u
 #define TURN  16u // read from the kernel at once
 
-static bool may_pass(const struct worker *w, struct worker_kernel *k)
+static bool may_pass(const struct worker *w, struct base_bucket *b)
 {
-	const uint64_t elapsed = w->ip.now_us - k->filled_us;
-	const uint64_t earned = elapsed * RATE / 1000000;
-
-	if (earned > 0) {
-		k->tokens = (uint32_t)RTE_MIN(k->tokens + earned, BURST);
-		k->filled_us = w->ip.now_us;
-	}
-	if (k->tokens == 0)
-		return false;
-	k->tokens--;
-	return true;
+	return base_bucket_take(b, w->ip.now_us, RATE, 1000000u, BURST);
 }
 
 void worker_to_kernel(struct worker *w, uint16_t interface, struct rte_mbuf *m)
@@ -172,13 +162,13 @@ unsigned worker_kernel_take(
 unsigned worker_kernel_send(struct worker *w, uint16_t interface)
 {
 	const struct port *p = &w->dp->ports[interface];
-	struct worker_kernel *k = &w->from_kernel[interface];
+	struct base_bucket *b = &w->from_kernel[interface];
 	unsigned total = 0;
 	struct rte_mbuf *m;
 
-	while (total < TURN && may_pass(w, k)) {
+	while (total < TURN && may_pass(w, b)) {
 		if (rte_eth_rx_burst(p->kernel, 0, &m, 1) == 0) {
-			k->tokens++; // nothing was there
+			b->tokens++; // nothing was there
 			break;
 		}
 		total++;

@@ -37,12 +37,6 @@ enum worker_why {
 	WORKER_KERNEL, // it is for the kernel, whose device the first worker has
 };
 
-// What may still pass between an interface and the kernel, in one direction.
-struct worker_kernel {
-	uint64_t filled_us; // up to when tokens have been earned
-	uint32_t tokens;
-};
-
 // A packet on its way from one worker to another.
 struct worker_handed {
 	struct rte_mbuf *m;
@@ -74,8 +68,9 @@ struct worker {
 	unsigned idle_turns;                // worker: rw
 	uint64_t handed_in[MAX_INTERFACES]; // received there, another's; worker: rw, control: ro
 	uint64_t misled[MAX_INTERFACES];    // of these: against the port's RSS; likewise
-	struct worker_kernel to_kernel[MAX_INTERFACES];   // worker: rw; the first one's
-	struct worker_kernel from_kernel[MAX_INTERFACES]; // likewise
+	// What may still pass between an interface and the kernel. worker: rw; the first one's
+	struct base_bucket to_kernel[MAX_INTERFACES];
+	struct base_bucket from_kernel[MAX_INTERFACES];
 	uint8_t index;
 	// By the worker that they come from; this one is the only consumer. NULL with one worker.
 	struct rte_ring *handed[MAX_WORKERS]; // of struct worker_handed

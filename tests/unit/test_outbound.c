@@ -395,6 +395,26 @@ static void test_cannot_go_on(void **state)
 	}
 }
 
+// What cannot be entered is recorded like any other refusal.
+static void test_no_way_out(void **state)
+{
+	(void)state;
+	EACH_CASE(w, f, udp)
+	{
+		struct rig_world world = worlds[w];
+
+		world.no_gateway = true;
+		struct rig *r = rig_of(&world);
+		struct outward o = outward_new(r, f, udp, 0, 1);
+
+		outward_put(&o, FROM_MEMBER, OUT_SYN, 0);
+		assert_int_equal(rig_count(r, C(DROP_NO_ROUTE)), 1);
+		assert_int_equal(postern_flows_in_use(r->dp), 0);
+		expect_recorded(&o, C(DROP_NO_ROUTE));
+		rig_free(r);
+	}
+}
+
 // In pieces, both ways, as the media of large packets may be.
 static void test_fragments(void **state)
 {
@@ -434,6 +454,7 @@ int main(void)
 		cmocka_unit_test(test_asked_refuses),
 		cmocka_unit_test(test_times),
 		cmocka_unit_test(test_cannot_go_on),
+		cmocka_unit_test(test_no_way_out),
 		cmocka_unit_test(test_fragments),
 	};
 
