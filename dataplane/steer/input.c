@@ -295,51 +295,97 @@ static bool wants_session(const struct steer *s, const struct steer_packet *p)
 						    ip_config_find(s->ip->config, &t->dst) != NULL);
 }
 
+// What a packet will touch lies in main memory when there are many sessions, so it is fetched in steps
+// while packets before it are worked off: the first place of its key, then the session or the second
+// place, then the session that lies there. A group of packets at a time: a fetch holds up what follows
+// until its address is translated, and those that follow each other closely are translated together;
+// more than some twenty lines at once a core does not wait for.
+#define GROUP 16u
+
+// At the first place.
+static inline void fetch_first(struct steer *s, struct steer_packet *p, unsigned *prepare)
+{
+	const uint32_t guess = steer_table_guess(&s->table, p->hash);
+
+	p->elsewhere = guess == STEER_NO_REF;
+	if (likely(!p->elsewhere)) {
+		rte_prefetch0(steer_flow_at(s, guess / 2));
+	} else if (p->ip->tuple.proto == IPPROTO_TCP && steer_is_first_segment(p)) {
+		if (*prepare > 0)
+			steer_prepare(s, p);
+		*prepare -= *prepare > 0;
+	} else {
+		steer_table_prefetch_second(&s->table, p->hash);
+	}
+}
+
+static inline void fetch_second(const struct steer *s, const struct steer_packet *p)
+{
+	if (likely(!p->elsewhere))
+		return;
+	const uint32_t guess = steer_table_guess_second(&s->table, p->hash);
+
+	if (guess != STEER_NO_REF)
+		rte_prefetch0(steer_flow_at(s, guess / 2));
+}
+
+// A burst that is being worked off.
+struct work {
+	struct steer_packet pkts[PORT_BURST];
+	unsigned n;
+	unsigned begin;   // sessions that may still begin
+	unsigned prepare; // of these, for which that has not been prepared
+	unsigned held_back;
+	const struct steer_packet *first_held;
+};
+
+static void work_off(struct steer *s, struct work *w, struct steer_packet *p)
+{
+	const uint32_t ref = steer_table_find(s, p->hash, &p->ip->tuple);
+
+	if (likely(ref != STEER_NO_REF)) {
+		in_session(s, p, ref);
+	} else if (p->ip->tuple.proto != IPPROTO_TCP) {
+		steer_udp_stray(s, p);
+	} else if (!wants_session(s, p)) {
+		stray(s, p);
+	} else if (w->begin == 0) {
+		w->first_held = w->held_back++ == 0 ? p : w->first_held;
+		DROP(s, p, FLOOD);
+	} else {
+		w->begin--;
+		stray(s, p);
+	}
+}
+
 void steer_input(struct steer *s, struct ip_packet *pkts, unsigned n, bool full)
 {
-	struct steer_packet work[PORT_BURST];
-	unsigned begin = may_begin(s, full);
-	unsigned prepare = begin;
-	unsigned held_back = 0;
-	const struct steer_packet *first_held = NULL;
-	unsigned kept = 0;
+	const unsigned begin = may_begin(s, full);
+	struct work w;
 
+	w.n = 0;
+	w.begin = w.prepare = begin;
+	w.held_back = 0;
+	w.first_held = NULL;
 	s->now_ms = (uint32_t)(s->ip->now_us / 1000);
-	for (unsigned i = 0; i < n; i++) {
-		work[kept].ip = &pkts[i];
-		if (!packet_read(s, &work[kept]))
-			continue;
-		steer_table_prefetch(&s->table, work[kept].hash);
-		kept++;
-	}
-	for (unsigned i = 0; i < kept; i++) {
-		const uint32_t guess = steer_table_guess(&s->table, work[i].hash);
+	for (unsigned i = 0, fetched = 0; i < n;) {
+		const unsigned end = RTE_MIN(i + GROUP, n);
 
-		if (likely(guess != STEER_NO_REF))
-			rte_prefetch0(steer_flow_at(s, guess / 2));
-		else if (work[i].ip->tuple.proto == IPPROTO_TCP &&
-			 steer_is_first_segment(&work[i]) && prepare > 0) {
-			steer_prepare(s, &work[i]);
-			prepare--;
+		for (; i < end; i++) {
+			w.pkts[w.n].ip = &pkts[i];
+			w.n += packet_read(s, &w.pkts[w.n]);
 		}
+		for (; fetched < w.n; fetched++)
+			steer_table_prefetch(&s->table, w.pkts[fetched].hash);
 	}
-	for (unsigned i = 0; i < kept; i++) {
-		const uint32_t ref = steer_table_find(s, work[i].hash, &work[i].ip->tuple);
-
-		if (ref != STEER_NO_REF)
-			in_session(s, &work[i], ref);
-		else if (work[i].ip->tuple.proto != IPPROTO_TCP)
-			steer_udp_stray(s, &work[i]);
-		else if (!wants_session(s, &work[i]))
-			stray(s, &work[i]);
-		else if (begin == 0) {
-			first_held = held_back++ == 0 ? &work[i] : first_held;
-			DROP(s, &work[i], FLOOD);
-		} else {
-			begin--;
-			stray(s, &work[i]);
-		}
+	for (unsigned g = 0; g < w.n + 2 * GROUP; g += GROUP) {
+		for (unsigned i = g; i < RTE_MIN(g + GROUP, w.n); i++)
+			fetch_first(s, &w.pkts[i], &w.prepare);
+		for (unsigned i = g - GROUP; i < RTE_MIN(g, w.n); i++)
+			fetch_second(s, &w.pkts[i]);
+		for (unsigned i = g - 2 * GROUP; i < RTE_MIN(g - GROUP, w.n); i++)
+			work_off(s, &w, &w.pkts[i]);
 	}
-	if (held_back > 0)
-		steer_record_flood(s, first_held, held_back);
+	if (w.held_back > 0)
+		steer_record_flood(s, w.first_held, w.held_back);
 }

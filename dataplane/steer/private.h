@@ -233,7 +233,8 @@ struct steer_packet {
 	uint32_t ack;
 	uint32_t end; // sequence number behind it
 	uint8_t flags;
-	bool prepared; // a first segment for which the following has been chosen
+	bool elsewhere; // nothing at the first place of its key looks like its session
+	bool prepared;  // a first segment for which the following has been chosen
 	uint16_t listen;
 	uint16_t member;
 	uint16_t nat;

@@ -56,13 +56,32 @@ static inline void steer_table_prefetch_both(const struct steer_table *t, uint64
 	rte_prefetch0(steer_bucket_second(t, hash));
 }
 
-// The first reference whose tag matches, to be prefetched; it may be another key's.
-static inline uint32_t steer_table_guess(const struct steer_table *t, uint64_t hash)
+// The second place, if the key may lie there.
+static inline void steer_table_prefetch_second(const struct steer_table *t, uint64_t hash)
 {
-	const struct steer_bucket *b = steer_bucket_first(t, hash);
+	if (steer_bucket_first(t, hash)->spilled != 0)
+		rte_prefetch0(steer_bucket_second(t, hash));
+}
+
+static inline uint32_t steer_bucket_guess(const struct steer_bucket *b, uint64_t hash)
+{
 	const unsigned m = steer_bucket_match(b, steer_tag(hash));
 
 	return m != 0 ? b->refs[__builtin_ctz(m)] : STEER_NO_REF;
+}
+
+// The first reference whose tag matches at the first place, to be prefetched; it may be another key's.
+static inline uint32_t steer_table_guess(const struct steer_table *t, uint64_t hash)
+{
+	return steer_bucket_guess(steer_bucket_first(t, hash), hash);
+}
+
+// The same at the second place, when there is nothing at the first.
+static inline uint32_t steer_table_guess_second(const struct steer_table *t, uint64_t hash)
+{
+	if (steer_bucket_first(t, hash)->spilled == 0)
+		return STEER_NO_REF;
+	return steer_bucket_guess(steer_bucket_second(t, hash), hash);
 }
 
 static inline bool steer_flow_is_gateways(const struct steer *s, const struct steer_flow *f,
