@@ -153,11 +153,29 @@ static void check_organisation(struct config_context *ctx, const struct config *
 		"there is no organisation \"%s\"", s->organisation);
 }
 
+// Partners are an organisation's, so it must be clear which.
+static void check_admission(struct config_context *ctx, const struct config *c,
+	const struct config_service *s, size_t index)
+{
+	if (s->admission == CONFIG_ADMISSION_ANY || s->organisation ||
+		c->organisations.count == 1 || config_was_wrong(ctx, "organisations"))
+		return;
+	config_path_set(ctx, "services[%zu].admission", index);
+	if (c->organisations.count == 0)
+		config_mistake_here(ctx, "organisations, or admission: any",
+			"there is no organisation whose partners could be admitted");
+	else
+		config_mistake_here(ctx, "a key \"organisation\" beside it",
+			"whose partners are admitted is not said, and there are %zu organisations",
+			c->organisations.count);
+}
+
 void check_services(struct config_context *ctx, const struct config *c)
 {
 	for (size_t i = 0; i < c->services.count; i++) {
 		check_translate(ctx, &c->services.items[i], i);
 		check_organisation(ctx, c, &c->services.items[i], i);
+		check_admission(ctx, c, &c->services.items[i], i);
 	}
 	check_ports(ctx, c);
 }

@@ -53,6 +53,25 @@ enum config_affinity {
 	CONFIG_AFFINITY_SOURCE, // all that comes from a client's address goes to one member
 };
 
+// Whether who comes must be a partner of the service's organisation.
+enum config_admission {
+	CONFIG_ADMISSION_ANY,
+	CONFIG_ADMISSION_OBSERVE, // let through, and recorded
+	CONFIG_ADMISSION_ENFORCE,
+};
+
+// What becomes of a first packet that is not admitted.
+enum config_on_refuse {
+	CONFIG_ON_REFUSE_DROP,
+	CONFIG_ON_REFUSE_RESET,
+};
+
+// What becomes of the sessions of an address that has lost its last partner.
+enum config_on_block {
+	CONFIG_ON_BLOCK_KEEP,
+	CONFIG_ON_BLOCK_RESET,
+};
+
 enum config_all_down {
 	CONFIG_ALL_DOWN_REFUSE,
 	CONFIG_ALL_DOWN_TRY_ALL, // as if the probes were wrong and all members up
@@ -167,6 +186,9 @@ struct config_service {
 	enum config_service_transport transport;
 	enum config_translate translate;
 	enum config_affinity affinity;
+	enum config_admission admission;
+	enum config_on_refuse on_refuse;
+	enum config_on_block on_block;
 	struct postern_session_times timeouts;
 	uint32_t given; // bit i: the file had the i-th key of the schema
 	int line;
@@ -355,6 +377,15 @@ const char *config_profile_name(enum config_profile p);
 const char *config_transport_name(enum config_service_transport t);
 const char *config_translate_name(enum config_translate t);
 const char *config_affinity_name(enum config_affinity a);
+const char *config_admission_name(enum config_admission a);
+const char *config_on_refuse_name(enum config_on_refuse r);
+const char *config_on_block_name(enum config_on_block b);
+
+// The organisation whose partners a service admits: the one that it names, else the only one. NULL: there
+// is none, or which one is not said.
+const char *config_service_organisation(const struct config *c, const struct config_service *s);
+// Whether any service asks who comes.
+bool config_wants_admission(const struct config *c);
 const char *config_outbound_mode_name(enum config_outbound_mode m);
 
 // "5061", or "50000-59999".

@@ -92,3 +92,18 @@ void config_services_complete(struct config_context *ctx, struct config *c)
 	for (size_t i = 0; i < c->services.count; i++)
 		complete(ctx, &c->services.items[i], i);
 }
+
+const char *config_service_organisation(const struct config *c, const struct config_service *s)
+{
+	if (s->organisation)
+		return s->organisation;
+	return c->organisations.count == 1 ? c->organisations.items[0].name : NULL;
+}
+
+bool config_wants_admission(const struct config *c)
+{
+	for (size_t i = 0; i < c->services.count; i++)
+		if (c->services.items[i].admission != CONFIG_ADMISSION_ANY)
+			return true;
+	return false;
+}

@@ -39,6 +39,7 @@ struct daemon {
 	struct store *store;
 	struct postern_policy *tables; // who may federate, as workers read it
 	struct policy *policy;
+	struct event *work;      // on the tables
 	struct event *sweep;     // looks which members are remembered for nothing
 	struct event *state_try; // whether the state database can be written
 	unsigned state_rounds;   // of that
@@ -84,10 +85,10 @@ int listen_ids_get_outbound(struct listen_ids *ids, const struct config_outbound
 void listen_ids_sweep(struct listen_ids *ids, const struct postern_snapshot *snapshot,
 	const struct postern_dataplane *dp);
 
-// snapshot.c: what the dataplane is told for a configuration and its pools. NULL when memory or
-// ids have run out.
-struct postern_snapshot *snapshot_build(
-	const struct config *config, const struct pool_set *pools, struct listen_ids *ids);
+// snapshot.c: what the dataplane is told for a configuration, its pools and its organisations. NULL when
+// memory or ids have run out.
+struct postern_snapshot *snapshot_build(const struct config *config, const struct pool_set *pools,
+	const struct policy *policy, struct listen_ids *ids);
 
 // state.c: opens the state database; waits for the disk.
 int state_open(struct daemon *d, char *why, size_t size);
@@ -108,6 +109,12 @@ void state_stopping(struct daemon *d);
 // A reload that nobody asked for over the socket; `user` says where it came from.
 void state_reloaded(struct daemon *d, const char *method, const char *user, int status,
 	const struct config_errors *errors);
+
+// admission.c: the tables of partners, between other things. 0, or -ENOMEM.
+int admission_start(struct daemon *d);
+void admission_stop(struct daemon *d);
+// Whether the partners that the configuration asks for can all be found.
+bool admission_is_complete(const struct daemon *d);
 
 // confirm.c: configurations on trial. 0, or -ENOMEM.
 int confirm_new(struct daemon *d);

@@ -131,8 +131,9 @@ static int start_dataplane(struct daemon *d, char *why, size_t size)
 		.busy_poll = c->dataplane.busy_poll,
 		.eal = c->dataplane.eal.items,
 		.n_eal = (unsigned)c->dataplane.eal.count,
+		.policy = d->tables,
 	};
-	struct postern_snapshot *s = snapshot_build(c, d->pools, d->ids);
+	struct postern_snapshot *s = snapshot_build(c, d->pools, d->policy, d->ids);
 
 	if (s == NULL) {
 		snprintf(why, size, "out of memory");
@@ -288,6 +289,9 @@ static int start(struct daemon *d, char *why, size_t size)
 		return rc;
 	config_forget_lines(d->config);
 	start_methods(d);
+	rc = admission_start(d);
+	if (rc < 0)
+		return rc;
 	rc = privilege_drop(d->config, why, size);
 	return rc < 0 ? rc : state_started(d);
 }
@@ -295,6 +299,7 @@ static int start(struct daemon *d, char *why, size_t size)
 static void stop(struct daemon *d)
 {
 	reload_cancel(d);
+	admission_stop(d);
 	rpc_server_free(d->rpc);
 	// Calls that wait for the disk end here, and speak of pools and dataplane.
 	state_close(d);

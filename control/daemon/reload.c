@@ -75,7 +75,7 @@ static void look(evutil_socket_t fd, short what, void *user)
 	(void)fd;
 	(void)what;
 	// Partners of an organisation that has come are asked for at once; a million take a few seconds.
-	const bool loading = policy_is_loading(d->policy) && r->looks < LOADING_LOOKS;
+	const bool loading = !admission_is_complete(d) && r->looks < LOADING_LOOKS;
 
 	r->looks++;
 	if (postern_dataplane_adopted(d->dp) < r->epoch || loading) {
@@ -100,7 +100,7 @@ void reload_cancel(struct daemon *d)
 // Builds and publishes what the pools now are. 0, or a negative errno with nothing changed.
 static int publish(struct daemon *d, const struct config *c, uint64_t *epoch)
 {
-	struct postern_snapshot *s = snapshot_build(c, d->pools, d->ids);
+	struct postern_snapshot *s = snapshot_build(c, d->pools, d->policy, d->ids);
 
 	if (s == NULL)
 		return -ENOMEM;
@@ -138,18 +138,21 @@ static int adopt(struct daemon *d, struct config *next, char *why, size_t size, 
 		rpc_roles_free(roles);
 		return rc;
 	}
+	// Organisations get their ids now, which services are published with; their partners are loaded
+	// while workers already ask.
+	if (policy_use_config(d->policy, next, false, partners) < 0)
+		LOG(ERROR, "organisations are as before: %s; reload again", partners);
 	rc = publish(d, next, epoch);
 	if (rc < 0) {
 		rpc_roles_free(roles);
 		snprintf(why, size, "no memory or ids for it");
 		if (pool_set_apply(d->pools, d->config, again, sizeof(again)) < 0)
 			LOG(ERROR, "and the pools could not be set back: %s", again);
+		if (policy_use_config(d->policy, d->config, false, partners) < 0)
+			LOG(ERROR, "and the organisations could not be set back: %s", partners);
 		return rc;
 	}
 	d->config = next;
-	// What is asked of partners from now on is done after that; workers need not wait for it.
-	if (policy_use_config(d->policy, next, false, partners) < 0)
-		LOG(ERROR, "organisations are as before: %s; reload again", partners);
 	startup_warn(next);
 	config_forget_lines(next);
 	alarm_set_refused(d->alarms, 0, false);

@@ -5,6 +5,7 @@
 
 #include "postern/log.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -185,8 +186,31 @@ static bool listens_fill(struct postern_snapshot *s, const struct config *c, uin
 	return true;
 }
 
+static enum postern_admission admission_of(const struct config_service *s)
+{
+	switch (s->admission) {
+	case CONFIG_ADMISSION_ENFORCE:
+		return POSTERN_ADMISSION_ENFORCE;
+	case CONFIG_ADMISSION_OBSERVE:
+		return POSTERN_ADMISSION_OBSERVE;
+	case CONFIG_ADMISSION_ANY:
+		break;
+	}
+	return POSTERN_ADMISSION_ANY;
+}
+
+// Of one that is in no tables nobody is a partner.
+static uint16_t organisation_of(
+	const struct config *c, const struct policy *policy, const struct config_service *s)
+{
+	const char *name = config_service_organisation(c, s);
+	const int id = name != NULL ? policy_organisation_id(policy, name) : -ENOENT;
+
+	return id >= 0 ? (uint16_t)id : POSTERN_ID_NONE;
+}
+
 static bool services_fill(struct postern_snapshot *s, const struct config *c,
-	const struct pool_set *pools, struct listen_ids *ids)
+	const struct pool_set *pools, const struct policy *policy, struct listen_ids *ids)
 {
 	size_t n_listens = 0;
 
@@ -210,6 +234,10 @@ static bool services_fill(struct postern_snapshot *s, const struct config *c,
 			.affinity = from->affinity == CONFIG_AFFINITY_SOURCE
 					    ? POSTERN_AFFINITY_SOURCE
 					    : POSTERN_AFFINITY_NONE,
+			.admission = admission_of(from),
+			.organisation = organisation_of(c, policy, from),
+			.refuse_reset = from->on_refuse == CONFIG_ON_REFUSE_RESET,
+			.close_on_block = from->on_block == CONFIG_ON_BLOCK_RESET,
 		};
 		name_copy(to->name, from->name);
 		if (!listens_fill(s, c, i, ids))
@@ -304,13 +332,14 @@ static bool outbounds_fill(struct postern_snapshot *s, const struct config *c,
 	return true;
 }
 
-struct postern_snapshot *snapshot_build(
-	const struct config *config, const struct pool_set *pools, struct listen_ids *ids)
+struct postern_snapshot *snapshot_build(const struct config *config, const struct pool_set *pools,
+	const struct policy *policy, struct listen_ids *ids)
 {
 	struct postern_snapshot *s = calloc(1, sizeof(*s));
 
 	if (s != NULL && interfaces_fill(s, config) && pools_fill(s, pools) &&
-		services_fill(s, config, pools, ids) && outbounds_fill(s, config, pools, ids))
+		services_fill(s, config, pools, policy, ids) &&
+		outbounds_fill(s, config, pools, ids))
 		return s;
 	postern_snapshot_free(s);
 	return NULL;

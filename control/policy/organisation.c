@@ -62,6 +62,7 @@ bool policy_is_loading(const struct policy *p)
 struct adopt {
 	struct policy_job job; // first; its `own` is the new one
 	struct policy_own *before;
+	bool index; // partners are looked for by their addresses
 	// store: rw; control: r, once the store has settled
 	int status;
 	char why[POLICY_WHY];
@@ -164,6 +165,8 @@ static int run(struct policy_job *job, struct policy_db *d)
 	struct postern_policy *t = job->policy->tables;
 	int status = 0;
 
+	if (t && a->index)
+		status = postern_policy_use_index(t);
 	if (t) {
 		move_domains(t, before, own, false);
 		for (size_t i = 0; i < before->n_organisations && status == 0; i++) {
@@ -215,6 +218,7 @@ int policy_use_config(
 	struct policy_job *job = policy_job_new(p, sizeof(struct adopt), "", NULL, loaded, p);
 	if (job) {
 		((struct adopt *)job)->before = policy_own_take(before);
+		((struct adopt *)job)->index = config_wants_admission(c);
 		job->run = run;
 		job->free = free_adopt;
 		status = policy_job_submit(job, POLICY_READS, sizeof(struct adopt));

@@ -61,6 +61,8 @@ static json_t *listen_object(const struct rpc_context *context,
 	postern_listen_read(context->dp, l->id, &stats);
 	sum->opened += stats.opened;
 	sum->refused += stats.refused;
+	sum->not_admitted += stats.not_admitted;
+	sum->observed += stats.observed;
 	sum->bytes_in += stats.bytes_in;
 	sum->bytes_out += stats.bytes_out;
 	sum->sessions += stats.sessions;
@@ -126,18 +128,36 @@ static void service_list(struct rpc_call *call, const json_t *params, void *user
 	rpc_reply_list(call, items, NULL);
 }
 
-static json_t *details(
-	const struct rpc_context *context, const struct config_service *service, json_t *listens)
+// Who is let in, and how many were not.
+static json_t *admission_object(const struct rpc_context *context,
+	const struct config_service *service, const struct postern_listen_stats *sum)
+{
+	const char *organisation =
+		config_service_organisation(context->config(context->daemon), service);
+
+	if (service->admission == CONFIG_ADMISSION_ANY)
+		return json_pack("{s:s}", "mode", config_admission_name(service->admission));
+	return json_pack("{s:s, s:o, s:s, s:s, s:o, s:o}", "mode",
+		config_admission_name(service->admission), "organisation",
+		organisation ? rpc_text(organisation) : json_null(), "on-refuse",
+		config_on_refuse_name(service->on_refuse), "on-block",
+		config_on_block_name(service->on_block), "refused", rpc_uint(sum->not_admitted),
+		"observed", rpc_uint(sum->observed));
+}
+
+static json_t *details(const struct rpc_context *context, const struct config_service *service,
+	const struct postern_listen_stats *sum, json_t *listens)
 {
 	const struct pool *pool = pool_set_find(context->pools, service->pool);
 	unsigned taking = 0;
 
 	for (uint16_t i = 0; pool && i < pool->n_members; i++)
 		taking += rpc_member_takes_new(pool->members[i]);
-	return json_pack("{s:o, s:s, s:s, s:i, s:{s:o, s:o, s:o, s:o}, s:o}", "side",
+	return json_pack("{s:o, s:s, s:s, s:o, s:i, s:{s:o, s:o, s:o, s:o}, s:o}", "side",
 		service->side ? rpc_text(service->side) : json_null(), "profile",
 		config_profile_name(service->profile), "affinity",
-		config_affinity_name(service->affinity), "members-taking", (int)taking, "timeouts",
+		config_affinity_name(service->affinity), "admission",
+		admission_object(context, service, sum), "members-taking", (int)taking, "timeouts",
 		"opening-ms", rpc_uint(service->timeouts.opening_ms), "idle-ms",
 		rpc_uint(service->timeouts.idle_ms), "closing-ms",
 		rpc_uint(service->timeouts.closing_ms), "reset-ms",
@@ -155,7 +175,7 @@ static void service_show(struct rpc_call *call, const json_t *params, void *user
 		return;
 	json_t *listens = listen_list(context, service, &sum);
 	json_t *shown = row(service, &sum);
-	if (json_object_update_new(shown, details(context, service, listens)) != 0) {
+	if (json_object_update_new(shown, details(context, service, &sum, listens)) != 0) {
 		json_decref(shown);
 		shown = NULL;
 	}

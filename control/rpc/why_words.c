@@ -125,6 +125,19 @@ static const struct words all[] = {
 	W(CLOSE_NOT_ALLOWED,
 		"a flow of {from} with {to} was ended because a reload no longer allows it",
 		"posternctl audit list config.reload"),
+	W(DROP_ADMISSION, "{from} wanted to reach {to} ({service}) and was dropped: {admission}",
+		"{admission-next}"),
+	W(REFUSE_ADMISSION, "{from} wanted to reach {to} ({service}) and was refused: {admission}",
+		"{admission-next}"),
+	W(SEEN_ADMISSION,
+		"{from} reached {to} ({service}), which admission: enforce would refuse: "
+		"{admission}",
+		"{admission-next}"),
+	W(CLOSE_NOT_ADMITTED,
+		"a session of {from} with {service} was ended because an operator's change left "
+		"its "
+		"address without an admitted partner",
+		"posternctl audit list tells what was changed, and by whom"),
 	W(CLOSE_RESET, "a session of {from} with {service} was reset by its member {member}",
 		"the server on {member} did not want it any more: its own log says why"),
 };
@@ -273,6 +286,52 @@ static void put_quiet(struct filling *f)
 	put(f, text, strlen(text));
 }
 
+static void put_text(struct filling *f, const char *text)
+{
+	put(f, text, strlen(text));
+}
+
+// By which row it was decided, and why.
+static void put_admission(struct filling *f)
+{
+	uint32_t row = POSTERN_ROW_NONE, reason = POSTERN_REASON_COUNT;
+
+	(void)postern_record_number(f->r, POSTERN_FACT_ROW, &row);
+	(void)postern_record_number(f->r, POSTERN_FACT_REASON, &reason);
+	if (reason >= POSTERN_REASON_COUNT || row >= POSTERN_ROWS)
+		return;
+	put_text(f, postern_reason_help((enum postern_reason)reason));
+	put_text(f, " (row ");
+	put_text(f, postern_row_name((enum postern_row)row));
+	put_text(f, ")");
+}
+
+static void put_admission_next(struct filling *f)
+{
+	uint32_t reason = POSTERN_REASON_COUNT;
+
+	(void)postern_record_number(f->r, POSTERN_FACT_REASON, &reason);
+	switch (reason) {
+	case POSTERN_REASON_FEDERATION_OFF:
+		put_text(f, "posternctl policy set AllowFederatedUsers true, if any partner shall "
+			    "get through");
+		break;
+	case POSTERN_REASON_NO_ORGANISATION:
+		put_text(f, "posternctl status: are the partners still being loaded?");
+		break;
+	case POSTERN_REASON_BLOCKED:
+		put_text(f, "posternctl blocked-domain list, if it shall get through");
+		break;
+	case POSTERN_REASON_NO_PARTNER:
+		put_text(f, "if a partner comes from there: posternctl partner show DOMAIN, then "
+			    "allowed-domain add DOMAIN, or its address into the entry's prefixes");
+		break;
+	default:
+		put_text(f, "posternctl partner show DOMAIN of the partner that comes from there; "
+			    "an address in the prefixes of its entry is let in");
+	}
+}
+
 static void put_named(struct filling *f, const char *name, size_t length)
 {
 	char from[RPC_WHY_FROM];
@@ -315,6 +374,10 @@ static void put_named(struct filling *f, const char *name, size_t length)
 			put(f, pool_of(f), strlen(pool_of(f)));
 	} else if (IS("asked")) {
 		put_asked(f);
+	} else if (IS("admission")) {
+		put_admission(f);
+	} else if (IS("admission-next")) {
+		put_admission_next(f);
 	} else if (IS("quiet")) {
 		put_quiet(f);
 	} else {

@@ -71,13 +71,15 @@ void admit_judge_known(const struct postern_policy *p, const struct admit_known 
 		return;
 	}
 	struct postern_question by_names = *q;
+	struct admit_known known = *k;
 	struct proved proved;
 
 	prove_by_address(p, k, &q->address, &proved);
 	by_names.proof = proved.all ? POSTERN_PROOF_ASSUMED : POSTERN_PROOF_NAMES;
 	by_names.names = proved.names;
 	by_names.n_names = proved.n;
-	admit_judge(k, &by_names, a);
+	known.placed = proved.all;
+	admit_judge(&known, &by_names, a);
 	if (a->reason == POSTERN_REASON_NAME_MISMATCH)
 		a->reason = POSTERN_REASON_ADDRESS_MISMATCH;
 }
@@ -194,7 +196,8 @@ void admit_ask(
 
 	// Rows 0 and 1, or what is said if nobody is found.
 	admit_judge_nobody(o, a);
-	if (o == NULL || !o->switches.allow_federated_users || p->groups == NULL)
+	if (o == NULL || !o->switches.allow_federated_users ||
+		__atomic_load_n(&p->groups, __ATOMIC_ACQUIRE) == NULL)
 		return;
 	if (by_route(p, o, q, a))
 		return;

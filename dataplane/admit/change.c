@@ -15,6 +15,7 @@ struct change {
 	struct admit_plan plan;
 	const void *made[2]; // for the new entry; freed if the change comes to nothing
 	unsigned n_made;
+	bool fresh_home; // none had been made for the domain before
 };
 
 static void leave_behind(struct change *c, const void *blob)
@@ -47,10 +48,11 @@ static int begin(
 		return -ENOMEM;
 	c->new = c->old != NULL ? admit_entry_copy(p, c->old)
 				: admit_entry_new(p, d->text, d->length);
-	if (c->new != NULL && p->groups != NULL && c->old == NULL) {
+	if (c->new != NULL && p->groups != NULL && c->new->home == NULL) {
+		c->fresh_home = true;
 		c->new->home = admit_home_new(p, ADMIT_HOME_DOMAIN);
 		if (c->new->home == NULL) {
-			admit_entry_discard(p, c->new, true);
+			admit_entry_discard(p, c->new, c->old == NULL);
 			c->new = NULL;
 		}
 	}
@@ -64,7 +66,7 @@ static int undo(struct change *c, int rc)
 {
 	for (unsigned i = 0; i < c->n_made; i++)
 		admit_blob_free(c->policy, c->made[i]);
-	if (c->old == NULL && c->new->home != NULL)
+	if (c->fresh_home)
 		admit_blob_free(c->policy, c->new->home);
 	admit_entry_discard(c->policy, c->new, c->old == NULL);
 	free(c->gone);
@@ -104,7 +106,7 @@ static void commit(struct change *c)
 	struct admit_home *home = c->new->home;
 
 	c->gone->entry = c->old;
-	if (home != NULL && c->old == NULL)
+	if (c->fresh_home)
 		cds_list_add_tail(&home->all, &p->homes);
 	if (home != NULL && !is_empty(c->new))
 		__atomic_store_n(&home->entry, c->new, __ATOMIC_RELEASE);
@@ -424,7 +426,9 @@ int postern_policy_set_facts(struct postern_policy *p, const struct postern_doma
 			return -ENOMEM;
 	}
 	admit_policy_enter(p);
+	p->by_dns = true;
 	rc = set_facts(p, domain, facts);
+	p->by_dns = false;
 	admit_policy_leave(p);
 	if (rc < 0)
 		admit_blob_free(p, facts);
@@ -484,11 +488,13 @@ int postern_policy_set_host(struct postern_policy *p, const struct postern_domai
 		memcpy(h->addresses, addresses, n * sizeof(*addresses));
 	}
 	admit_policy_enter(p);
+	p->by_dns = true;
 	rc = set_host(p, host, h);
 	if (rc < 0)
 		admit_blob_free(p, h);
 	else
 		rc = tell_organisations(p, host, h);
+	p->by_dns = false;
 	admit_policy_leave(p);
 	return rc;
 }

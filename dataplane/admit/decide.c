@@ -175,7 +175,7 @@ static void settle_srv(const struct admit_known *k, const struct postern_questio
 	const struct admit_listing *l = k->allowed;
 	const bool any = l != NULL && l->trust_srv;
 	bool usable = false;
-	bool proved = l != NULL && proves_entered(q, l);
+	bool proved = l != NULL && (k->placed || proves_entered(q, l));
 
 	for (unsigned t = 0; t < n_targets(k) && !proved; t++) {
 		const struct admit_target *target = &k->facts->targets[t];
@@ -216,7 +216,9 @@ static void by_facts(
 	if (facts_state(k) == POSTERN_FACTS_UNKNOWN) {
 		// Where it would end by what the operator said; an answer is waited for only where it
 		// can make a difference.
-		if (k->allowed != NULL)
+		if (k->allowed != NULL && k->placed)
+			settle_srv(k, q, a, POSTERN_ROW_ALLOWED_SRV, k->allowed->verification);
+		else if (k->allowed != NULL)
 			ask(a, POSTERN_ROW_ALLOWED_SRV);
 		else if (discovery)
 			ask(a, POSTERN_ROW_DISCOVERED);

@@ -121,7 +121,7 @@ int admit_domain_plan(struct admit_plan *plan, struct postern_policy *p, struct 
 }
 
 int admit_provider_plan(struct admit_plan *plan, struct postern_policy *p, struct admit_home *home,
-	uint16_t organisation, const struct postern_provider *v)
+	uint16_t organisation, const struct admit_provider *v)
 {
 	int rc;
 
@@ -164,6 +164,11 @@ int postern_policy_work(struct postern_policy *p, unsigned budget)
 		struct admit_home *home = caa_container_of(p->sweep_at, struct admit_home, all);
 		struct admit_plan plan;
 
+		if (home->kind == ADMIT_HOME_PROVIDER) {
+			p->sweep_at = p->sweep_at->next;
+			admit_look_at_all(p, home);
+			continue;
+		}
 		// Without memory it keeps what it has, and the sweep goes on with it another time.
 		if (admit_domain_plan(&plan, p, home, home->entry) < 0)
 			break;
@@ -176,6 +181,10 @@ int postern_policy_work(struct postern_policy *p, unsigned budget)
 	if (!more && p->sweep_again) {
 		p->sweep_again = false;
 		more = 1;
+	}
+	if (!more && p->filling) {
+		p->filling = false;
+		__atomic_store_n(&p->complete, true, __ATOMIC_RELEASE);
 	}
 	admit_policy_leave(p);
 	return more;

@@ -165,13 +165,15 @@ static void look_at(struct postern_policy *p, struct admit_group *g, const struc
 		g->good = is;
 		if (was && !is)
 			look_for_another(p, g);
+		if (was && !g->good)
+			admit_lose(p, g);
 	} else if (g->first == NULL || (!was && is)) {
 		g->good = is;
 		ask_first(g, home);
 	}
 }
 
-static void look_at_all(struct postern_policy *p, const struct admit_home *home)
+void admit_look_at_all(struct postern_policy *p, const struct admit_home *home)
 {
 	struct admit_member *m;
 
@@ -180,7 +182,7 @@ static void look_at_all(struct postern_policy *p, const struct admit_home *home)
 		look_at(p, m->group, home);
 		// Who has an address of that host is asked by the host's name.
 		if (m->group->host != NULL)
-			look_at_all(p, m->group->host);
+			admit_look_at_all(p, m->group->host);
 	}
 }
 
@@ -194,14 +196,19 @@ static void member_drop(struct postern_policy *p, struct admit_member *m)
 	cds_list_del(&m->in_home);
 	if (cds_list_empty(&g->members)) {
 		ask_first(g, NULL);
+		if (g->good)
+			admit_lose(p, g);
 		group_drop(p, g);
 	} else if (g->first == m->home && !m->again) {
 		ask_first(
 			g, cds_list_first_entry(&g->members, struct admit_member, in_group)->home);
-		if (g->good)
+		if (g->good) {
 			look_for_another(p, g);
+			if (!g->good)
+				admit_lose(p, g);
+		}
 		if (g->host != NULL)
-			look_at_all(p, g->host);
+			admit_look_at_all(p, g->host);
 	}
 	admit_blob_free(p, m);
 }
@@ -270,7 +277,7 @@ void admit_plan_commit(struct admit_plan *plan)
 	cds_list_for_each_entry(m, &plan->members, in_home) m->group->kept = false;
 	members_drop(plan->policy, have);
 	cds_list_splice(&plan->members, have);
-	look_at_all(plan->policy, plan->home);
+	admit_look_at_all(plan->policy, plan->home);
 }
 
 // ---- homes

@@ -48,9 +48,15 @@ static int set_switches(
 
 	if (o == NULL)
 		return -ENOMEM;
+	const struct postern_switches was = o->switches;
+
 	o->present = true;
 	o->switches = *s;
 	publish(p, organisation, o);
+	// Rows that ask for no name or address of the index.
+	if ((was.allow_federated_users && !s->allow_federated_users) ||
+		!postern_domain_equal(&was.default_route, &s->default_route))
+		admit_lose_all(p);
 	admit_sweep_begin(p);
 	return 0;
 }
@@ -79,9 +85,11 @@ int postern_policy_remove_organisation(struct postern_policy *p, uint16_t organi
 	if (p->organisations[organisation] != NULL) {
 		const struct admit_organisation *o = p->organisations[organisation];
 
-		for (unsigned i = 0; i < o->n_providers; i++)
+		for (unsigned i = 0; i < o->n_providers; i++) {
+			admit_blob_free(p, o->providers[i].prefixes);
 			if (o->providers[i].home != NULL)
 				admit_home_drop(p, o->providers[i].home);
+		}
 		publish(p, organisation, NULL);
 		rc = 0;
 	}
@@ -98,6 +106,45 @@ static unsigned provider_at(const struct admit_organisation *o, uint64_t id)
 	return i;
 }
 
+// Prefixes are wanted again when an index is made. 0 or -ENOMEM.
+static int prefixes_keep(
+	struct postern_policy *p, struct admit_provider *to, const struct postern_provider *v)
+{
+	const size_t size = v->n_prefixes * sizeof(v->prefixes[0]);
+
+	if (size == 0)
+		return 0;
+	struct postern_prefix *prefixes = admit_blob_new(p, size);
+
+	if (prefixes == NULL)
+		return -ENOMEM;
+	memcpy(prefixes, v->prefixes, size);
+	to->prefixes = prefixes;
+	to->n_prefixes = v->n_prefixes;
+	return 0;
+}
+
+// Plans by what a provider is found, with a home for it if it has none. 0 or -ENOMEM.
+static int enter(struct postern_policy *p, struct admit_plan *plan, uint16_t organisation,
+	struct admit_provider *v)
+{
+	struct admit_home *home =
+		v->home != NULL ? v->home : admit_home_new(p, ADMIT_HOME_PROVIDER);
+
+	if (home == NULL)
+		return -ENOMEM;
+	if (admit_provider_plan(plan, p, home, organisation, v) < 0) {
+		if (v->home == NULL)
+			admit_blob_free(p, home);
+		return -ENOMEM;
+	}
+	if (v->home == NULL)
+		cds_list_add_tail(&home->all, &p->homes);
+	home->provider = v->id;
+	v->home = home;
+	return 0;
+}
+
 static int set_provider(
 	struct postern_policy *p, uint16_t organisation, const struct postern_provider *v)
 {
@@ -107,24 +154,15 @@ static int set_provider(
 
 	if (at >= POSTERN_PROVIDERS_MAX)
 		return -EINVAL;
-	struct admit_home *home = at < n ? old->providers[at].home : NULL;
+	const struct admit_provider *had = at < n ? &old->providers[at] : NULL;
 	struct admit_organisation *o = copy(old, at < n ? n : n + 1);
 	struct admit_plan plan;
 
 	if (o == NULL)
 		return -ENOMEM;
-	if (p->groups != NULL && home == NULL)
-		home = admit_home_new(p, ADMIT_HOME_PROVIDER);
-	if (p->groups != NULL &&
-		(home == NULL || admit_provider_plan(&plan, p, home, organisation, v) < 0)) {
-		if (at == n)
-			admit_blob_free(p, home);
-		free(o);
-		return -ENOMEM;
-	}
-	if (home != NULL && at == n)
-		home->provider = v->id;
-	o->providers[at] = (struct admit_provider){
+	struct admit_provider *now = &o->providers[at];
+
+	*now = (struct admit_provider){
 		.id = v->id,
 		.hash = admit_name_hash(v->proxy_fqdn.text, v->proxy_fqdn.length),
 		.kind = (uint8_t)v->kind,
@@ -132,14 +170,38 @@ static int set_provider(
 		.enabled = v->enabled,
 		.shared_address_space = v->shared_address_space,
 		.proxy_fqdn = v->proxy_fqdn,
-		.home = home,
+		.home = had != NULL ? had->home : NULL,
 	};
+	if (prefixes_keep(p, now, v) < 0 ||
+		(p->groups != NULL && enter(p, &plan, organisation, now) < 0)) {
+		admit_blob_free(p, now->prefixes);
+		free(o);
+		return -ENOMEM;
+	}
+	if (had != NULL)
+		admit_blob_free(p, had->prefixes);
 	publish(p, organisation, o);
 	if (organisation >= p->organisations_end)
 		p->organisations_end = organisation + 1u;
-	if (home != NULL)
+	if (now->home != NULL)
 		admit_plan_commit(&plan);
 	admit_sweep_begin(p);
+	return 0;
+}
+
+int admit_organisation_index(struct postern_policy *p, uint16_t organisation)
+{
+	struct admit_organisation *o = p->organisations[organisation];
+
+	for (unsigned i = 0; i < o->n_providers; i++) {
+		struct admit_plan plan;
+
+		if (o->providers[i].home != NULL)
+			continue;
+		if (enter(p, &plan, organisation, &o->providers[i]) < 0)
+			return -ENOMEM;
+		admit_plan_commit(&plan);
+	}
 	return 0;
 }
 
@@ -171,6 +233,7 @@ static int remove_provider(struct postern_policy *p, uint16_t organisation, uint
 	if (at < o->n_providers)
 		memcpy(&o->providers[at], &old->providers[at + 1],
 			(o->n_providers - at) * sizeof(o->providers[0]));
+	admit_blob_free(p, old->providers[at].prefixes);
 	publish(p, organisation, o);
 	if (old->providers[at].home != NULL)
 		admit_home_drop(p, old->providers[at].home);

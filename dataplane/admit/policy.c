@@ -48,6 +48,17 @@ static unsigned long buckets(uint32_t limit)
 	return n;
 }
 
+int admit_index_new(struct postern_policy *p)
+{
+	const unsigned long n = buckets(p->limit);
+	struct cds_lfht *groups = _cds_lfht_new(n, n, n, 0, &cds_lfht_mm_mmap, &rcu_flavor, NULL);
+
+	if (groups == NULL)
+		return -ENOMEM;
+	__atomic_store_n(&p->groups, groups, __ATOMIC_RELEASE);
+	return 0;
+}
+
 static int table_new(struct postern_policy *p, bool index)
 {
 	const unsigned long n = buckets(p->limit);
@@ -60,10 +71,9 @@ static int table_new(struct postern_policy *p, bool index)
 	base_arena_advise(p->buckets, n * sizeof(*p->buckets));
 	if (!index)
 		return 0;
-	p->groups = _cds_lfht_new(n, n, n, 0, &cds_lfht_mm_mmap, &rcu_flavor, NULL);
-	if (p->groups == NULL)
-		return -ENOMEM;
-	return 0;
+	p->index_built = true;
+	p->complete = true;
+	return admit_index_new(p);
 }
 
 int postern_policy_new(const struct postern_policy_limits *limits, struct postern_policy **out)
@@ -175,4 +185,9 @@ void postern_policy_read(struct postern_policy *p, struct postern_policy_stats *
 	out->memory +=
 		__atomic_load_n(&p->blobs, __ATOMIC_RELAXED) +
 		(p->groups != NULL ? 2 : 1) * buckets(p->limit) * sizeof(struct cds_lfht_node);
+}
+
+bool postern_policy_is_complete(const struct postern_policy *p)
+{
+	return __atomic_load_n(&p->complete, __ATOMIC_ACQUIRE);
 }

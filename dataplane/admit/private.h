@@ -131,7 +131,10 @@ struct admit_provider {
 	bool enabled;
 	bool shared_address_space;
 	struct postern_domain proxy_fqdn;
+	// control's own
 	struct admit_home *home; // NULL: without an index
+	const struct postern_prefix *prefixes;
+	unsigned n_prefixes;
 };
 
 struct admit_organisation {
@@ -147,12 +150,17 @@ struct postern_policy {
 	struct cds_lfht_node *buckets; // its own, one array; for reading ahead
 	uint64_t bucket_mask;
 	struct base_secret secret;
-	struct cds_lfht *groups; // the index; NULL: there is none
+	struct cds_lfht *groups; // the index; NULL: there is none (control: rw, worker: ro)
+	bool complete; // all that is known has been entered in it (control: rw, worker: ro)
 	// Bit n: there are prefixes of that length, IPv4 and IPv6 (control: rw, worker: ro).
 	uint64_t lengths[2][3];
 	// Bit n: some entry of n labels (the last one: or more) counts for what is below it.
 	uint64_t suffixes; // control: rw, worker: ro
 	struct admit_organisation *organisations[POSTERN_ORGANISATIONS_MAX];
+	// lost.c (control: rw, worker: ro)
+	struct admit_lost lost[ADMIT_LOST];
+	uint64_t n_lost;   // ever
+	uint64_t n_losing; // the same, grows before the place is written
 
 	// control's own
 	pthread_mutex_t lock; // of whoever changes the tables
@@ -164,7 +172,10 @@ struct postern_policy {
 	struct cds_list_head homes;     // of all domains
 	struct cds_list_head *sweep_at; // among them; NULL: nothing to look at again
 	bool sweep_again;
-	uint64_t blobs; // bytes outside of the arena; also changed by liburcu's thread
+	bool index_built; // everybody has a home
+	bool filling;     // the sweep enters what was there before the index
+	bool by_dns;      // the change under way is none of an operator's
+	uint64_t blobs;   // bytes outside of the arena; also changed by liburcu's thread
 
 	// of entries: control and liburcu's thread
 	pthread_mutex_t arena_lock;
@@ -181,6 +192,7 @@ struct admit_known {
 	const struct admit_entry *allowed_entry; // whose listing that is
 	const struct admit_listing *blocked;     // likewise
 	bool own;
+	bool placed; // the address is where the operator says that the allowed domain comes from
 };
 
 // ---- the index: from names and addresses to partners
@@ -345,6 +357,10 @@ void admit_ask(
 bool admit_home_is_admitted(
 	const struct postern_policy *p, const struct admit_group *g, const struct admit_home *home);
 
+// lost.c, under the lock: nobody of a group is admitted any more; or perhaps of any.
+void admit_lose(struct postern_policy *p, const struct admit_group *g);
+void admit_lose_all(struct postern_policy *p);
+
 // index.c. Finding within a read-side; all else under the lock.
 void admit_key_of_name(struct admit_key *k, uint16_t organisation, const char *text, size_t length);
 void admit_key_of_prefix(
@@ -352,6 +368,8 @@ void admit_key_of_prefix(
 struct admit_group *admit_index_find(const struct postern_policy *p, const struct admit_key *k);
 
 struct admit_home *admit_home_new(struct postern_policy *p, enum admit_home_kind kind);
+// Something has changed about one who is in the index.
+void admit_look_at_all(struct postern_policy *p, const struct admit_home *home);
 void admit_home_drop(
 	struct postern_policy *p, struct admit_home *home); // freed after a grace period
 
@@ -362,11 +380,16 @@ int admit_plan_want(struct admit_plan *plan, const struct admit_key *k);
 void admit_plan_undo(struct admit_plan *plan);
 void admit_plan_commit(struct admit_plan *plan);
 
+// policy.c: the index, empty. -ENOMEM.
+int admit_index_new(struct postern_policy *p);
+// organisation.c: enters its providers in the index. -ENOMEM.
+int admit_organisation_index(struct postern_policy *p, uint16_t organisation);
+
 // derive.c: plans. 0 or -ENOMEM, and then nothing is planned.
 int admit_domain_plan(struct admit_plan *plan, struct postern_policy *p, struct admit_home *home,
 	const struct admit_entry *e);
 int admit_provider_plan(struct admit_plan *plan, struct postern_policy *p, struct admit_home *home,
-	uint16_t organisation, const struct postern_provider *v);
+	uint16_t organisation, const struct admit_provider *v);
 // Addresses of a name's host as they are now (NULL: none).
 int admit_host_derive(
 	struct postern_policy *p, struct admit_group *name, const struct admit_host *host);

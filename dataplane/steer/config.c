@@ -209,6 +209,10 @@ static void adopt_listen(struct steer *s, const struct postern_listen *from)
 	l->protocol = from->protocol;
 	l->translate = service->translate;
 	l->affinity = service->affinity;
+	l->admission = s->policy != NULL ? (uint8_t)service->admission : POSTERN_ADMISSION_ANY;
+	l->organisation = service->organisation;
+	l->refuse_reset = service->refuse_reset;
+	l->close_on_block = service->close_on_block;
 	if (s->n_listen_ids <= from->id)
 		s->n_listen_ids = from->id + 1u;
 }
@@ -243,6 +247,7 @@ void steer_adopt(struct steer *s, const struct steer_config *config)
 		adopt_listen(s, &snapshot->listens[i]);
 	for (uint16_t i = 0; i < snapshot->n_outbounds; i++)
 		adopt_outbound(s, &snapshot->outbounds[i]);
+	steer_admission_adopt(s);
 	for (uint32_t i = 0; i < s->n_member_ids; i++)
 		s->members[i].gone = true;
 	for (uint16_t i = 0; i < snapshot->n_members; i++)

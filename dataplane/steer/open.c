@@ -320,6 +320,9 @@ static void fill(struct steer_flow *f, const struct steer_packet *p, uint16_t li
 struct steer_flow *steer_begin(struct steer *s, struct steer_packet *p, uint16_t listen)
 {
 	struct steer_listen *l = &s->listens[listen];
+
+	if (l->admission != POSTERN_ADMISSION_ANY && !steer_admit(s, p, listen))
+		return NULL;
 	const uint16_t member = p->prepared ? p->member
 					    : steer_pick_member(s, l, p->ip->family, &p->ip->tuple,
 						      POSTERN_ID_NONE);

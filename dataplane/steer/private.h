@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include "admit/admit.h"
 #include "base/recorder.h"
 #include "base/wheel.h"
 #include "steer/steer.h"
@@ -167,6 +168,10 @@ struct steer_listen {
 	bool gone; // no longer in the configuration
 	enum postern_translate translate;
 	enum postern_affinity affinity;
+	uint8_t admission; // enum postern_admission
+	bool refuse_reset;
+	bool close_on_block;
+	uint16_t organisation;
 	struct postern_session_times times;
 	uint32_t udp_idle_ms; // of an outbound rule
 	struct postern_listen_stats stats;
@@ -179,6 +184,9 @@ struct steer_nat_range {
 };
 
 #define STEER_IDS 65536u
+
+// Lost addresses that one walk through the sessions looks for.
+#define STEER_LOST_MOST 16u
 
 struct steer {
 	struct base_counters *counters;
@@ -219,6 +227,17 @@ struct steer {
 	struct base_recorder *recorder;
 	struct rte_ring *closes;
 	struct rte_ring *closed;
+	const struct postern_policy *policy;
+	// admission.c: sessions whose address has lost its last partner
+	struct {
+		struct admit_lost lost[STEER_LOST_MOST];
+		unsigned n;
+		bool all; // any address may be one
+		bool sweeping;
+		bool wanted; // a service ends such sessions
+		uint32_t at; // slot
+		uint64_t cursor;
+	} withdrawn;
 };
 
 // One packet on its way through. What TCP alone has is not set for others.
@@ -419,6 +438,16 @@ uint16_t steer_hold_client(
 uint16_t steer_pick_member(const struct steer *s, const struct steer_listen *l, uint8_t family,
 	const struct ip_tuple *tuple, uint16_t avoid);
 
+// admission.c
+// Whether a first packet's address may begin sessions with a service that asks. False: it has been dealt
+// with.
+bool steer_admit(struct steer *s, struct steer_packet *p, uint16_t listen);
+// Another configuration has been adopted.
+void steer_admission_adopt(struct steer *s);
+// Ends sessions whose address an operator has left without an admitted partner, a bounded number. True if
+// more is to be looked at.
+bool steer_withdraw_some(struct steer *s);
+
 // syn.c
 void steer_syn_read(struct steer_syn *syn, const struct steer_packet *p);
 // Sends a SYN like the client's to the session's member.
@@ -458,6 +487,9 @@ struct rte_mbuf *steer_segment_new(struct steer *s, const struct ip_tuple *t, ui
 void steer_error_input(struct steer *s, struct ip_packet *p);
 
 // record.c: what goes into the flight recorder.
+// What is to be recorded of a packet, without facts.
+struct postern_record steer_record_of(const struct steer_packet *p, enum postern_step step,
+	enum postern_counter reason, uint16_t listen, uint16_t member);
 // A packet that was refused or dropped; its ports are known. Ids may be POSTERN_ID_NONE.
 void steer_record_packet(struct steer *s, const struct steer_packet *p, enum postern_step step,
 	enum postern_counter reason, uint16_t listen, uint16_t member);

@@ -5,7 +5,7 @@
 
 #include <rte_byteorder.h>
 
-static struct postern_record of_packet(const struct steer_packet *p, enum postern_step step,
+struct postern_record steer_record_of(const struct steer_packet *p, enum postern_step step,
 	enum postern_counter reason, uint16_t listen, uint16_t member)
 {
 	const struct ip_tuple *t = &p->ip->tuple;
@@ -27,15 +27,15 @@ static struct postern_record of_packet(const struct steer_packet *p, enum poster
 void steer_record_packet(struct steer *s, const struct steer_packet *p, enum postern_step step,
 	enum postern_counter reason, uint16_t listen, uint16_t member)
 {
-	const struct postern_record r = of_packet(p, step, reason, listen, member);
+	const struct postern_record r = steer_record_of(p, step, reason, listen, member);
 
 	base_record(s->recorder, &r, s->ip->now_us);
 }
 
 void steer_record_flood(struct steer *s, const struct steer_packet *p, unsigned n)
 {
-	const struct postern_record r = of_packet(p, POSTERN_STEP_OPEN, POSTERN_COUNTER_DROP_FLOOD,
-		steer_listen_find(s, &p->ip->tuple), POSTERN_ID_NONE);
+	const struct postern_record r = steer_record_of(p, POSTERN_STEP_OPEN,
+		POSTERN_COUNTER_DROP_FLOOD, steer_listen_find(s, &p->ip->tuple), POSTERN_ID_NONE);
 
 	base_record_all(s->recorder, &r, n, s->ip->now_us);
 }

@@ -152,6 +152,8 @@ void steer_listen_stats_add(
 
 	sum->opened += base_get(&l->opened);
 	sum->refused += base_get(&l->refused);
+	sum->not_admitted += base_get(&l->not_admitted);
+	sum->observed += base_get(&l->observed);
 	sum->bytes_in += base_get(&l->bytes_in);
 	sum->bytes_out += base_get(&l->bytes_out);
 	add_sessions(&l->sessions, &l->ending, &sum->sessions, &sum->ending);

@@ -81,6 +81,7 @@ struct steer *steer_new(const struct steer_setup *setup)
 	s->recorder = setup->recorder;
 	s->closes = setup->closes;
 	s->closed = setup->closed;
+	s->policy = setup->policy;
 	s->health = setup->health;
 	s->health_changes = setup->health_changes;
 	s->random = random_begin(setup);
@@ -217,8 +218,9 @@ bool steer_poll(struct steer *s)
 	if (s->sweeping)
 		sweep_some(s);
 	const bool closing = steer_close_some(s);
+	const bool withdrawing = steer_withdraw_some(s);
 
 	while ((slot = base_wheel_expire(&s->wheel, s->ip->now_us, &budget)) != BASE_WHEEL_NONE)
 		steer_flow_expired(s, steer_flow_at(s, slot));
-	return s->killing || s->sweeping || closing || budget == 0;
+	return s->killing || s->sweeping || closing || withdrawing || budget == 0;
 }

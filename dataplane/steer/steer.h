@@ -77,6 +77,7 @@ struct steer_setup {
 	const uint32_t *health;         // words by member id; control: rw, worker: ro
 	const uint64_t *health_changes; // grows after words have changed; control: rw, worker: ro
 	struct base_secret secret;      // keys the session table
+	const struct postern_policy *policy; // NULL: all are admitted everywhere
 };
 
 // NULL when memory is refused. The parts of `setup` outlive the instance.

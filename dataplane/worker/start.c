@@ -90,6 +90,7 @@ static int parts_new(struct worker *w, uint32_t sessions, uint32_t flows)
 		.health = dp->health,
 		.health_changes = &dp->health_changes,
 		.secret = dp->secret,
+		.policy = dp->policy,
 	};
 
 	w->steer = steer_new(&setup);
@@ -296,6 +297,7 @@ int postern_dataplane_start(const struct postern_start *start, struct postern_sn
 	dp->events_fd = -1;
 	dp->huge = huge;
 	dp->busy_poll = start->busy_poll;
+	dp->policy = start->policy;
 	dp->n_workers = start->n_workers;
 	rc = all_new(dp, start, &snapshot, why, size);
 	if (rc == 0)

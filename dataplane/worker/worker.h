@@ -88,12 +88,13 @@ struct postern_dataplane {
 	struct base_clock clock;
 	struct base_secret secret;
 	struct base_home home;
-	struct worker_epoch *epoch;    // control: rw, worker: ro
-	uint32_t health[65536];        // words by member id; control: rw, worker: ro
-	uint64_t health_changes;       // control: rw, worker: ro
-	int events_fd;                 // eventfd
-	bool rss_told[MAX_INTERFACES]; // control: rw
-	bool stop;                     // control: rw, worker: ro
+	struct worker_epoch *epoch;          // control: rw, worker: ro
+	uint32_t health[65536];              // words by member id; control: rw, worker: ro
+	uint64_t health_changes;             // control: rw, worker: ro
+	int events_fd;                       // eventfd
+	bool rss_told[MAX_INTERFACES];       // control: rw
+	const struct postern_policy *policy; // NULL: all are admitted everywhere
+	bool stop;                           // control: rw, worker: ro
 	bool busy_poll;
 	bool kernel; // a port has a device of the kernel's
 	bool huge;

@@ -45,6 +45,9 @@
 		"sessions reset on both sides because an operator closed them")                    \
 	X(CLOSE_NOT_ALLOWED, "close-not-allowed",                                                  \
 		"flows without a service ended because a reload no longer allows them")            \
+	X(CLOSE_NOT_ADMITTED, "close-not-admitted",                                                \
+		"sessions ended because an operator has withdrawn the last partner of their "      \
+		"address")                                                                         \
 	X(CLOSE_EVICTED, "close-evicted",                                                          \
 		"half-open or closing sessions given up for a new one, the table being full")      \
 	X(RESET_SENT, "reset-sent", "resets that we made ourselves")                               \
@@ -55,6 +58,8 @@
 		"segments reset: they belong to no session that we know")                          \
 	X(REFUSE_OUTBOUND, "refuse-outbound",                                                      \
 		"packets of members that no outbound rule lets pass")                              \
+	X(REFUSE_ADMISSION, "refuse-admission",                                                    \
+		"first packets refused and told so: their address is no admitted partner's")       \
 	/* drops: a packet was thrown away without an answer */                                    \
 	X(DROP_TRUNCATED, "drop-truncated", "shorter than its own headers say")                    \
 	X(DROP_ETHERTYPE, "drop-ethertype", "neither IPv4, IPv6 nor ARP")                          \
@@ -98,6 +103,8 @@
 	X(DROP_NO_SESSION, "drop-no-session", "reset, or answer to one, that fits no session")     \
 	X(DROP_TTL, "drop-ttl", "hop limit used up")                                               \
 	X(DROP_TOO_BIG, "drop-too-big", "larger than the outgoing interface carries")              \
+	X(DROP_ADMISSION, "drop-admission",                                                        \
+		"first packets dropped: their address is no admitted partner's")                   \
 	X(DROP_TABLE_FULL, "drop-table-full", "no place in the session table for a new session")   \
 	X(DROP_FLOOD, "drop-flood",                                                                \
 		"SYNs that came faster than others' packets allowed, the table being full of "     \
@@ -117,6 +124,8 @@
 	/* things seen that an operator wants to know */                                           \
 	X(SEEN_ADDRESS_CONFLICT, "seen-address-conflict",                                          \
 		"ARP or neighbour discovery in which another station claims our address")          \
+	X(SEEN_ADMISSION, "seen-admission",                                                        \
+		"first packets let through whose address is no admitted partner's (observe)")      \
 	X(SEEN_MEMBER_REFUSED, "seen-member-refused", "members that answered a SYN with a reset")  \
 	X(SEEN_MEMBER_SILENT, "seen-member-silent", "members that did not answer a SYN in time")   \
 	X(SEEN_EVENT_LOST, "seen-event-lost", "reports to the control thread that did not fit")    \

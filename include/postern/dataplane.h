@@ -35,6 +35,7 @@ struct postern_start {
 	bool busy_poll;     // never sleep
 	char *const *eal;   // further EAL arguments
 	unsigned n_eal;
+	struct postern_policy *policy; // outlives the dataplane; NULL: all are admitted everywhere
 };
 
 // Starts EAL, opens and configures every interface of the snapshot, adopts the snapshot as
@@ -109,7 +110,9 @@ void postern_member_read(
 
 struct postern_listen_stats {
 	uint64_t opened;
-	uint64_t refused; // no member
+	uint64_t refused;      // no member
+	uint64_t not_admitted; // refused or dropped: of no admitted partner
+	uint64_t observed;     // likewise, but let through
 	uint64_t bytes_in;
 	uint64_t bytes_out;
 	uint32_t sessions; // as above

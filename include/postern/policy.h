@@ -227,6 +227,14 @@ int postern_policy_set_host(struct postern_policy *p, const struct postern_domai
 unsigned postern_policy_get_host(struct postern_policy *p, const struct postern_domain *host,
 	struct postern_addr addresses[static POSTERN_ADDRESSES_MAX], uint64_t *wall_us);
 
+// Makes the index if there is none, for tables that are filled already; afterwards postern_policy_work()
+// enters what is there, and until it has done so postern_policy_is_complete() is false. Takes some 100 ns
+// a domain. -ENOMEM.
+int postern_policy_use_index(struct postern_policy *p);
+
+// Whether whoever is known can be found by names and addresses. Any thread.
+bool postern_policy_is_complete(const struct postern_policy *p);
+
 // With an index, a change of switches, of providers or of entries that count for what is below them may
 // change who is to be asked at an address or a name that several share. Looks again at up to `budget`
 // domains, about 2 us each; 1 while there is more to do. Until it is done a question without D may

@@ -32,6 +32,8 @@ enum postern_fact {
 	POSTERN_FACT_SIDE,     // uint8_t, enum postern_side: who was silent, or ended it
 	POSTERN_FACT_ASKED,    // uint8_t: members that were asked
 	POSTERN_FACT_QUIET_MS, // uint32_t: how long nobody had sent
+	POSTERN_FACT_ROW,      // uint8_t, enum postern_row: of admission, by which it was decided
+	POSTERN_FACT_REASON,   // uint8_t, enum postern_reason
 	POSTERN_FACTS
 };
 

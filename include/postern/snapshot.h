@@ -10,6 +10,7 @@
 #pragma once
 
 #include "postern/addr.h"
+#include "postern/policy.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -65,6 +66,12 @@ struct postern_service {
 	struct postern_session_times times;
 	enum postern_translate translate;
 	enum postern_affinity affinity;
+	// Whether the address of a first packet must be one of a partner of this organisation, by its id in
+	// postern/policy.h.
+	enum postern_admission admission;
+	uint16_t organisation;
+	bool refuse_reset; // who is refused is told, with a reset or by ICMP; else nothing is said
+	bool close_on_block; // sessions end when their address has lost its last partner
 };
 
 // One address and port, or range of ports, that a service answers on.

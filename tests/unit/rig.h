@@ -35,6 +35,8 @@ enum {
 #define RIG_MEMBER_V6    101
 #define RIG_MEMBERS_MAX  32
 
+#define RIG_ORGANISATION 7 // of every service
+
 #define RIG_PORT        5061
 #define RIG_PORT_MORE   5062
 #define RIG_MEMBER_PORT 5071
@@ -81,6 +83,9 @@ struct rig_world {
 	uint16_t observe_fall;              // [0: never]
 	uint16_t mtu;                       // of the inside interface [1500]
 	struct postern_session_times times; // [RIG_TIMES]
+	enum postern_admission admission;   // where there is a policy
+	bool refuse_reset;
+	bool close_on_block;
 };
 
 #define RIG_TIMES                                                                                  \
@@ -99,7 +104,8 @@ struct rig_options {
 	bool announces;    // stop before the first announcement
 	bool rss;          // ports bring packets to the queue that their key says
 	bool deaf;         // nobody answers ARP and neighbour solicitations
-	uint8_t secret;    // keys are this byte over and over, to do the same again [drawn]
+	struct postern_policy *policy;
+	uint8_t secret; // keys are this byte over and over, to do the same again [drawn]
 };
 
 struct rig_packet {

@@ -106,6 +106,10 @@ static void services(struct postern_snapshot *s, const struct rig_world *w)
 		v->pool = RIG_POOL;
 		v->times = w->times.idle_ms ? w->times : RIG_TIMES;
 		v->affinity = w->affinity;
+		v->admission = w->admission;
+		v->organisation = RIG_ORGANISATION;
+		v->refuse_reset = w->refuse_reset;
+		v->close_on_block = w->close_on_block;
 		v->translate =
 			w->destination ? POSTERN_TRANSLATE_DESTINATION : POSTERN_TRANSLATE_SOURCE;
 		snprintf(v->name, sizeof(v->name), "service%u", v->id);

@@ -239,6 +239,66 @@ static void test_published_as(void **state)
 	config_errors_free(&errors);
 }
 
+// Whose partners are admitted must be clear, and is asked for by its line.
+static void test_admission(void **state)
+{
+	static const struct {
+		const char *service, *organisations, *wrong;
+	} rows[] = {
+		{"admission: enforce", "",
+			"there is no organisation whose partners could be admitted"},
+		{"admission: observe",
+			"organisations: [{name: a, domains: [a.com]}, {name: b, domains: "
+			"[b.com]}]\n",
+			"there are 2 organisations"},
+		{"admission: observe, organisation: c",
+			"organisations: [{name: a, domains: [a.com]}]\n",
+			"there is no organisation \"c\""},
+		{"admission: ask", "", "admission"},
+		{"admission: observe, organisation: b, on-refuse: reset, on-block: reset",
+			"organisations: [{name: a, domains: [a.com]}, {name: b, domains: "
+			"[b.com]}]\n",
+			NULL},
+		{"admission: enforce", "organisations: [{name: b, domains: [b.com]}]\n", NULL},
+		{"admission: any", "", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct config_errors errors = {0};
+		struct config *c = NULL;
+		char text[1024];
+		int n = snprintf(text, sizeof(text),
+			"interfaces: [{name: one, device: net_null0, addresses: 192.0.2.1/24}]\n"
+			"pools: [{name: edges, members: [{name: a, address: \"192.0.2.2:443\"}]}]\n"
+			"services: [{name: s, mode: forward, pool: edges, listen: \"192.0.2.3:1\", "
+			"%s}]\n%s",
+			rows[i].service, rows[i].organisations);
+		config_read_text("text", "/", text, (size_t)n, &c, &errors);
+		if (rows[i].wrong) {
+			assert_null(c);
+			assert_int_equal(errors.list.count, 1);
+			assert_int_equal(errors.list.items[0].line, 3);
+			char *said = config_error_text("text", &errors.list.items[0]);
+			assert_non_null(strstr(said, rows[i].wrong));
+			free(said);
+			config_errors_free(&errors);
+			continue;
+		}
+		assert_non_null(c);
+		const struct config_service *s = &c->services.items[0];
+		const char *whose = config_service_organisation(c, s);
+		assert_int_equal(config_wants_admission(c), i != 6);
+		if (i == 6)
+			assert_null(whose);
+		else
+			assert_string_equal(whose, "b");
+		assert_int_equal(s->on_refuse == CONFIG_ON_REFUSE_RESET, i == 4);
+		assert_int_equal(s->on_block == CONFIG_ON_BLOCK_RESET, i == 4);
+		config_free(c);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -246,6 +306,7 @@ int main(void)
 		cmocka_unit_test(test_ranges),
 		cmocka_unit_test(test_pool_needs_no_ports),
 		cmocka_unit_test(test_shown),
+		cmocka_unit_test(test_admission),
 		cmocka_unit_test(test_pool_keys),
 		cmocka_unit_test(test_warnings),
 		cmocka_unit_test(test_published_as),
