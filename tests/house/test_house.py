@@ -27,13 +27,14 @@ DATAPLANE = {
 CONTROL = {
     "config": set(),
     "pool": {"config"},
-    "alarm": {"pool", "config"},
-    "metrics": {"alarm", "pool", "config"},
+    "alarm": {"discovery", "pool", "config"},
+    "metrics": {"alarm", "discovery", "pool", "config"},
     "store": set(),
     "policy": {"config", "store"},
+    "discovery": {"config"},
     "plan": {"policy", "config"},
-    "rpc": {"alarm", "plan", "policy", "pool", "config", "store"},
-    "daemon": {"rpc", "metrics", "alarm", "policy", "pool", "config", "store"},
+    "rpc": {"alarm", "discovery", "plan", "policy", "pool", "config", "store"},
+    "daemon": {"rpc", "metrics", "alarm", "discovery", "policy", "pool", "config", "store"},
     "ctl": set(),
 }
 
