@@ -3,7 +3,8 @@
 // by seed: random writes and reads, half-closes, resets and releases on several connections. What
 // one side reads is what the other has written, and in the end every buffer is back.
 //
-// Arguments: how many seeds, and the first; the number is what a run of the tests can afford.
+// Arguments: how many seeds, and the first; the number is what a run of the tests can afford, unless the
+// environment's POSTERN_TCP_SEEDS says another.
 
 #include "tcp_rig.h"
 
@@ -457,6 +458,8 @@ int main(int argc, char **argv)
 
 	if (argc > 1)
 		seeds = (unsigned)atoi(argv[1]);
+	else if (getenv("POSTERN_TCP_SEEDS") != NULL)
+		seeds = (unsigned)atoi(getenv("POSTERN_TCP_SEEDS"));
 	if (argc > 2)
 		first_seed = (unsigned)atoi(argv[2]);
 	tcp_rig_failed = wrong;

@@ -122,7 +122,7 @@ static uint64_t delay_of(struct fate *f, const struct fate_settings *s, uint64_t
 	uint64_t us = wait_us + s->delay_us;
 
 	if (s->jitter_us > 0)
-		us += draw(r) % (s->jitter_us + 1u);
+		us += draw(r) % (s->jitter_us * share / 4 + 1u);
 	if (chance(r, s->reorder * share / 4)) {
 		us += s->late_us;
 		f->counts.late++;

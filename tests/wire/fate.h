@@ -22,7 +22,7 @@ struct fate_settings {
 	uint32_t truncate;
 	uint32_t rate_mbit; // 0: as fast as it goes
 	uint32_t queue_us;  // what would wait longer for its turn is lost
-	bool vary;          // each flow has a share of the chances that its ends draw
+	bool vary; // each flow has a share of the chances and the jitter, that its ends draw
 };
 
 struct fate_counts {
