@@ -93,11 +93,13 @@ void tcp_congestion_acked(struct tcp *t, struct tcp_conn *c, uint32_t bytes)
 	if (!(c->flags & CONN_CWND_LIMITED))
 		return;
 	if (c->cwnd < c->ssthresh) {
-		// RFC 3465: two segments an acknowledgement at most, one after a timeout.
-		const uint32_t most = c->flags & CONN_LOSS ? c->mss : 2u * c->mss;
-		const uint32_t room = c->ssthresh - c->cwnd;
+		// RFC 3465 counts bytes, but two segments an acknowledgement at most: receivers that merge
+		// what arrives acknowledge many at once, so all of them count (RFC 9002 7.3.1). After a
+		// timeout an acknowledgement may be for what had arrived before: one segment.
+		const uint32_t counted =
+			c->flags & CONN_LOSS ? RTE_MIN(bytes, (uint32_t)c->mss) : bytes;
 
-		c->cwnd += RTE_MIN(RTE_MIN(bytes, most), room);
+		c->cwnd += RTE_MIN(counted, c->ssthresh - c->cwnd);
 	} else {
 		avoid_congestion(t, c, bytes);
 	}

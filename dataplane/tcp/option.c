@@ -114,15 +114,13 @@ unsigned tcp_options_write(const struct tcp_out *o, uint8_t *at)
 		*at++ = (uint8_t)o->mss;
 	}
 	// SACK-permitted stands where a timestamp needs two bytes of padding anyway.
+	if (o->has_ts != o->sack_ok) {
+		*at++ = KIND_NOP;
+		*at++ = KIND_NOP;
+	}
 	if (o->sack_ok) {
 		*at++ = KIND_SACK_OK;
 		*at++ = SACK_OK_SIZE;
-	}
-	if (o->has_ts || o->sack_ok) {
-		if (!o->sack_ok || !o->has_ts) {
-			*at++ = KIND_NOP;
-			*at++ = KIND_NOP;
-		}
 	}
 	if (o->has_ts) {
 		*at++ = KIND_TS;

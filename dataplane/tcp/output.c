@@ -18,7 +18,8 @@ static struct tcp_out out_of(struct tcp *t, struct tcp_conn *c, uint32_t seq, ui
 		.ack = c->rcv_nxt,
 		.flags = flags,
 		.wscale = TCP_NO_WSCALE,
-		.has_ts = (c->options & OPT_TIMESTAMPS) && !(flags & TCP_RST),
+		// RFC 7323 3.2: resets too.
+		.has_ts = c->options & OPT_TIMESTAMPS,
 	};
 
 	o.window = flags & TCP_RST ? 0 : (uint16_t)tcp_receive_window(t, c);
