@@ -6,11 +6,8 @@
 #include "control/config/read.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 // The members of all pools share 16-bit ids, one of which stands for "none".
 #define MOST_IDS UINT16_MAX
@@ -93,31 +90,6 @@ static void check_dataplane(struct config_context *ctx, const struct config *c)
 		POSTERN_WORKERS_MAX, c->dataplane.workers.count);
 }
 
-static void check_tls_file(
-	struct config_context *ctx, size_t pool, const char *key, const char *path)
-{
-	if (!path)
-		return;
-	config_path_set(ctx, "pools[%zu].tls.%s", pool, key);
-	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0)
-		config_mistake_here(ctx,
-			"a PEM file; relative paths start at the folder of this file",
-			"%s cannot be read: %s", path, strerror(errno));
-	else if (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode))
-		config_mistake_here(ctx, "a PEM file", "%s is not a file", path);
-	if (fd >= 0)
-		close(fd);
-}
-
-static void check_tls(struct config_context *ctx, const struct config_tls *tls, size_t pool)
-{
-	check_tls_file(ctx, pool, "certificate", tls->certificate);
-	check_tls_file(ctx, pool, "key", tls->key);
-	check_tls_file(ctx, pool, "trust", tls->trust);
-}
-
 static int compare_endpoints(const struct postern_endpoint *a, const struct postern_endpoint *b)
 {
 	int order = memcmp(a->addr.bytes, b->addr.bytes, sizeof(a->addr.bytes));
@@ -171,7 +143,7 @@ static void check_pool(struct config_context *ctx, const struct config_pool *poo
 		pool->members.count, sizeof(pool->members.items[0]));
 	free(names.items);
 	check_member_addresses(ctx, pool, index);
-	check_tls(ctx, &pool->tls, index);
+	check_tls(ctx, &pool->tls, "pools", index);
 	check_probes(ctx, pool, index);
 	if (pool->minimum != SCHEMA_BAD_NUMBER && pool->minimum > pool->members.count) {
 		char expect[48];
@@ -182,24 +154,12 @@ static void check_pool(struct config_context *ctx, const struct config_pool *poo
 	}
 }
 
-// A certificate proves nothing without its key, and the other way round.
-static void check_tls_pair(struct config_context *ctx, const struct config_tls *tls, size_t pool)
-{
-	if (!tls->certificate == !tls->key)
-		return;
-	const char *there = tls->certificate ? "certificate" : "key";
-	const char *lacks = tls->certificate ? "key" : "certificate";
-	config_path_set(ctx, "pools[%zu].tls.%s", pool, there);
-	config_mistake_here(ctx, "both, or neither", "here is a %s without its %s", there, lacks);
-}
-
 static void check_pools(struct config_context *ctx, const struct config *c)
 {
 	size_t members = 0;
 	for (size_t i = 0; i < c->pools.count; i++) {
 		const struct config_pool *pool = &c->pools.items[i];
 		check_pool(ctx, pool, i);
-		check_tls_pair(ctx, &pool->tls, i);
 		bool fit = members <= MOST_IDS;
 		members += pool->members.count;
 		if (fit && members > MOST_IDS) {

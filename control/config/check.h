@@ -47,6 +47,10 @@ void check_services(struct config_context *ctx, const struct config *c);
 // Organisations and their domains.
 void check_organisations(struct config_context *ctx, const struct config *c);
 
+// Files of object `index` of "pools" or "services".
+void check_tls(
+	struct config_context *ctx, const struct config_tls *tls, const char *list, size_t index);
+
 // What of services works and is probably not meant. `pools` are the names of all pools.
 void check_service_warnings(
 	struct config_context *ctx, const struct config *c, const struct check_names *pools);

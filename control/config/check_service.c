@@ -170,12 +170,23 @@ static void check_admission(struct config_context *ctx, const struct config *c,
 			c->organisations.count);
 }
 
+static void check_service_tls(
+	struct config_context *ctx, const struct config_service *s, size_t index)
+{
+	check_tls(ctx, &s->tls, "services", index);
+	if (s->tls.line == 0 || s->transport != CONFIG_SERVICE_UDP)
+		return;
+	config_path_set(ctx, "services[%zu].tls", index);
+	config_mistake_here(ctx, "no tls here, or transport: tcp", "over UDP there is no TLS");
+}
+
 void check_services(struct config_context *ctx, const struct config *c)
 {
 	for (size_t i = 0; i < c->services.count; i++) {
 		check_translate(ctx, &c->services.items[i], i);
 		check_organisation(ctx, c, &c->services.items[i], i);
 		check_admission(ctx, c, &c->services.items[i], i);
+		check_service_tls(ctx, &c->services.items[i], i);
 	}
 	check_ports(ctx, c);
 }

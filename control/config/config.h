@@ -118,13 +118,13 @@ struct config_interface {
 	int line;
 };
 
-// What a probe (and later a connection) to the members of a pool uses. Paths are absolute after
-// reading: relative ones are taken from the folder of the file.
+// What probes to the members of a pool use, and what a service shows to the outside. Paths are
+// absolute after reading: relative ones are taken from the folder of the file.
 struct config_tls {
-	char *certificate; // NULL: no client certificate
+	char *certificate; // NULL: none
 	char *key;
-	char *trust;               // NULL: the member's certificate is not verified
-	CONFIG_LIST(char *) names; // names that count as the member's beside its fqdn
+	char *trust;               // NULL: members are not verified, partners by the system's
+	CONFIG_LIST(char *) names; // of a pool: those that count as the member's beside its fqdn
 	int line;                  // 0: no tls block
 };
 
@@ -182,6 +182,7 @@ struct config_service {
 	char *pool;
 	char *fqdn;         // name that it is published under; NULL: as the profile has it
 	char *organisation; // whom it is for; NULL: all of them
+	struct config_tls tls;
 	enum config_profile profile;
 	enum config_service_transport transport;
 	enum config_translate translate;

@@ -281,34 +281,6 @@ static const struct schema_field interface_fields[] = {
 static const struct schema_object interface_object =
 	OBJECT(struct config_interface, LINE(struct config_interface), interface_fields);
 
-static const struct schema_field tls_fields[] = {
-	{.key = "certificate",
-		.type = SCHEMA_PATH,
-		.offset = offsetof(struct config_tls, certificate),
-		.maximum = PATH_LENGTH,
-		.help = "PEM file with the client certificate and its intermediates."},
-	{.key = "key",
-		.type = SCHEMA_PATH,
-		.offset = offsetof(struct config_tls, key),
-		.maximum = PATH_LENGTH,
-		.help = "PEM file with the key of the certificate."},
-	{.key = "trust",
-		.type = SCHEMA_PATH,
-		.offset = offsetof(struct config_tls, trust),
-		.maximum = PATH_LENGTH,
-		.help = "PEM file with the authorities that members' certificates must come "
-			"from. Without it they are not verified."},
-	{.key = "names",
-		.type = SCHEMA_HOST,
-		.flags = SCHEMA_LIST | SCHEMA_ONE_TOO,
-		.offset = offsetof(struct config_tls, names),
-		.maximum = HOST_LENGTH,
-		.most = 64,
-		.help = "Names that a member's certificate may prove beside the member's `fqdn`."},
-};
-static const struct schema_object tls_object =
-	OBJECT(struct config_tls, LINE(struct config_tls), tls_fields);
-
 static bool probe_asks(const void *probe)
 {
 	return ((const struct config_probe *)probe)->kind != CONFIG_PROBE_NONE;
@@ -507,7 +479,7 @@ static const struct schema_field pool_fields[] = {
 		.type = SCHEMA_OBJECT,
 		.flags = SCHEMA_MAY_LACK,
 		.offset = offsetof(struct config_pool, tls),
-		.object = &tls_object,
+		.object = &config_pool_tls_schema,
 		.help = "What probes over TLS present and verify."},
 	{.key = "probe",
 		.type = SCHEMA_OBJECT,

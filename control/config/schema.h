@@ -91,6 +91,10 @@ extern const struct schema_object config_probe_schema;
 // A service; its struct is struct config_service.
 extern const struct schema_object config_service_schema;
 
+// Certificates of a pool and of a service; their struct is struct config_tls.
+extern const struct schema_object config_pool_tls_schema;
+extern const struct schema_object config_service_tls_schema;
+
 // An outbound rule; its struct is struct config_outbound.
 extern const struct schema_object config_outbound_schema;
 

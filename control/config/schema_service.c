@@ -110,6 +110,15 @@ static const struct schema_field service_fields[] = {
 			"whose "
 			"names `posternctl plan` takes. Without it, the only one there is; of "
 			"several, `plan` takes all."},
+	{.key = "tls",
+		.type = SCHEMA_OBJECT,
+		.flags = SCHEMA_MAY_LACK,
+		.offset = offsetof(struct config_service, tls),
+		.object = &config_service_tls_schema,
+		.help = "What it shows to the outside and trusts there. Sessions that are "
+			"forwarded are not touched by it, since the members hold the certificate: "
+			"`posternctl partner test` shows it to partners, and `plan check` holds it "
+			"against what is wanted."},
 	{.key = "profile",
 		.type = SCHEMA_CHOICE,
 		.offset = offsetof(struct config_service, profile),

@@ -70,6 +70,20 @@ static int verdict_code(const json_t *result)
 	return verdict && strcmp(verdict, "degraded") == 0 ? CTL_FAILED : CTL_DOWN;
 }
 
+// Methods that find something right or wrong.
+static bool is_verdict(const char *name)
+{
+	return strcmp(name, "partner.test") == 0 || strcmp(name, "plan.check") == 0;
+}
+
+static int finding_code(const json_t *result)
+{
+	const char *verdict = json_string_value(json_object_get(result, "verdict"));
+	const bool right = verdict && (strcmp(verdict, "ok") == 0 || strcmp(verdict, "right") == 0);
+
+	return right ? CTL_OK : CTL_FAILED;
+}
+
 static void print_json(const json_t *value)
 {
 	json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
@@ -105,6 +119,8 @@ static int call(struct ctl_client *c, const struct options *o, const char *name,
 			ctl_print(stdout, result);
 		if (strcmp(name, "status.show") == 0)
 			code = verdict_code(result);
+		else if (is_verdict(name))
+			code = finding_code(result);
 	}
 	json_decref(answer);
 	return code;

@@ -210,12 +210,12 @@ void ctl_print(FILE *to, const json_t *result)
 {
 	char *text;
 
-	if (json_is_array(json_object_get(result, "items"))) {
-		print_list(to, result);
-	} else if (whole_text(result)) {
+	if (whole_text(result)) {
 		text = ctl_text_safe(whole_text(result), true);
 		fputs(text, to);
 		free(text);
+	} else if (json_is_array(json_object_get(result, "items"))) {
+		print_list(to, result);
 	} else if (json_is_object(result)) {
 		print_object(to, result);
 	} else {

@@ -6,7 +6,9 @@
 
 #include "control/alarm/alarm.h"
 #include "control/config/config.h"
+#include "control/discovery/discovery.h"
 #include "control/metrics/metrics.h"
+#include "control/partner/partner.h"
 #include "control/policy/policy.h"
 #include "control/pool/pool.h"
 #include "control/rpc/rpc.h"
@@ -38,6 +40,8 @@ struct daemon {
 	struct metrics_server *metrics; // NULL: off
 	struct store *store;
 	struct postern_policy *tables; // who may federate, as workers read it
+	struct discovery *discovery;   // DNS
+	struct partner_set *partners;
 	struct policy *policy;
 	struct event *work;      // on the tables
 	struct event *sweep;     // looks which members are remembered for nothing

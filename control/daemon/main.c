@@ -229,6 +229,8 @@ static void start_methods(struct daemon *d)
 		.dp = d->dp,
 		.store = d->store,
 		.policy = d->policy,
+		.discovery = d->discovery,
+		.partners = d->partners,
 		.started_wall_us = d->metrics_source.started_wall_us,
 		.daemon = d,
 		.config = running_config,
@@ -240,6 +242,34 @@ static void start_methods(struct daemon *d)
 		.rollback = rpc_rollback,
 	};
 	rpc_methods_add(&d->context);
+}
+
+// The system's resolvers are asked.
+static int start_discovery(struct daemon *d, char *why, size_t size)
+{
+	struct discovery_settings settings;
+
+	discovery_settings_default(&settings);
+	if (discovery_settings_system(&settings) == 0)
+		LOG(WARNING, "/etc/resolv.conf names no resolver: DNS cannot be asked");
+	const int rc = discovery_new(d->base, d->tables, &settings, &d->discovery);
+
+	if (rc < 0)
+		snprintf(why, size, "DNS: %s", strerror(-rc));
+	return rc;
+}
+
+static int start_partners(struct daemon *d, char *why, size_t size)
+{
+	struct partner_identities *identities;
+
+	snprintf(why, size, "out of memory");
+	int rc = partner_set_new(d->base, d->discovery, &d->partners);
+	if (rc == 0)
+		rc = partner_identities_load(d->config, &identities, why, size);
+	if (rc == 0)
+		partner_set_use(d->partners, identities);
+	return rc;
 }
 
 static int start(struct daemon *d, char *why, size_t size)
@@ -267,6 +297,12 @@ static int start(struct daemon *d, char *why, size_t size)
 	if (rc < 0)
 		return rc;
 	rc = state_load(d, why, size);
+	if (rc < 0)
+		return rc;
+	rc = start_discovery(d, why, size);
+	if (rc < 0)
+		return rc;
+	rc = start_partners(d, why, size);
 	if (rc < 0)
 		return rc;
 	// Before the start, which takes seconds: a SIGHUP meanwhile must not end us.
@@ -311,6 +347,8 @@ static void stop(struct daemon *d)
 			event_free(d->signals[i]);
 	if (d->tick != NULL)
 		event_free(d->tick);
+	partner_set_free(d->partners);
+	discovery_free(d->discovery);
 	policy_free(d->policy);
 	pool_set_free(d->pools);
 	postern_dataplane_stop(d->dp);

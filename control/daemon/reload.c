@@ -126,15 +126,18 @@ int reload_publish(void *daemon)
 static int adopt(struct daemon *d, struct config *next, char *why, size_t size, uint64_t *epoch)
 {
 	struct rpc_roles *roles = NULL;
+	struct partner_identities *identities = NULL;
 	char again[256], partners[POLICY_WHY];
 
 	listen_ids_sweep(d->ids, d->snapshot, d->dp);
 	int rc = rpc_roles_new(next, &roles, why, size);
 
-	if (rc < 0)
-		return rc;
-	rc = pool_set_apply(d->pools, next, why, size);
+	if (rc == 0)
+		rc = partner_identities_load(next, &identities, why, size);
+	if (rc == 0)
+		rc = pool_set_apply(d->pools, next, why, size);
 	if (rc < 0) {
+		partner_identities_free(identities);
 		rpc_roles_free(roles);
 		return rc;
 	}
@@ -144,6 +147,7 @@ static int adopt(struct daemon *d, struct config *next, char *why, size_t size, 
 		LOG(ERROR, "organisations are as before: %s; reload again", partners);
 	rc = publish(d, next, epoch);
 	if (rc < 0) {
+		partner_identities_free(identities);
 		rpc_roles_free(roles);
 		snprintf(why, size, "no memory or ids for it");
 		if (pool_set_apply(d->pools, d->config, again, sizeof(again)) < 0)
@@ -157,6 +161,7 @@ static int adopt(struct daemon *d, struct config *next, char *why, size_t size, 
 	config_forget_lines(next);
 	alarm_set_refused(d->alarms, 0, false);
 	rpc_server_take_roles(d->rpc, roles);
+	partner_set_use(d->partners, identities);
 	state_sweep(d);
 	log_place(next);
 	return 0;

@@ -11,6 +11,7 @@
 
 struct config;
 struct config_organisation;
+struct config_service;
 
 // Where postern stands: before the edge servers without terminating, before them terminating, or in
 // the place of their access edge.
@@ -34,6 +35,12 @@ struct plan_question {
 	enum plan_place place;
 	const char *inside; // places B and C: postern's name towards the pool
 };
+
+// The access edge by which partners know an organisation: the first that has a certificate here, else the
+// first; NULL: none. `name` gets the name under which it is published, empty where there is none.
+#define PLAN_EDGE_NAME 300
+const struct config_service *plan_edge(const struct config *config,
+	const struct config_organisation *organisation, char name[static PLAN_EDGE_NAME]);
 
 // Most SIP domains and most partners that a plan speaks of, so that it is made in a few milliseconds.
 #define PLAN_DOMAINS_MAX  100u

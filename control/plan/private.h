@@ -40,7 +40,7 @@ bool plan_in_domain(const char *name, const char *domain);
 const char *plan_zone_of(const struct plan_question *q, const char *name);
 // The host of a SIP domain for a role: the service's own name if that lies in the domain, else the
 // label and the domain. SRV records of a domain must point into it.
-#define PLAN_NAME 300
+#define PLAN_NAME PLAN_EDGE_NAME
 const char *plan_host(const struct config_service *s, const char *label, const char *domain,
 	char name[static PLAN_NAME]);
 // The label of a role's default names; NULL: it has none.

@@ -156,6 +156,21 @@ const char *plan_host(const struct config_service *s, const char *label, const c
 	return name;
 }
 
+const struct config_service *plan_edge(const struct config *config,
+	const struct config_organisation *organisation, char name[static PLAN_EDGE_NAME])
+{
+	const struct plan_question q = {.config = config, .organisation = organisation};
+	const struct config_service *s, *found = plan_first(&q, CONFIG_PROFILE_ACCESS_EDGE);
+
+	name[0] = '\0';
+	for (size_t at = 0; (s = plan_next(&q, CONFIG_PROFILE_ACCESS_EDGE, &at));)
+		if (s->tls.certificate && (!found || !found->tls.certificate))
+			found = s;
+	if (found && organisation->domains.count > 0)
+		plan_host(found, "sip", organisation->domains.items[0], name);
+	return found;
+}
+
 const char *plan_label(enum config_profile role)
 {
 	if (role == CONFIG_PROFILE_ACCESS_EDGE)

@@ -82,7 +82,7 @@ void pool_set_attach(struct pool_set *set, struct postern_dataplane *dp);
 // cannot be loaded (`why` says which and why); the set is unchanged then.
 int pool_set_apply(struct pool_set *set, const struct config *config, char *why, size_t size);
 
-// Loads the files that a configuration's pools name, for nothing but to say what is wrong with them.
+// Loads the files that the pools and services of a configuration name, for nothing but to say what is wrong with them.
 // 0; -EINVAL with every mistake; or -ENOMEM. What works but should not stay so is a warning.
 int pool_tls_check(const struct config *config, struct config_errors *mistakes,
 	struct config_errors *warnings);

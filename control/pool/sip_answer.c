@@ -20,6 +20,8 @@ void sip_answer_begin(struct sip_answer *a, const char *call_id, uint32_t cseq)
 	a->state = SIP_ANSWER_MORE;
 	a->status = 0;
 	a->text[0] = '\0';
+	a->server[0] = '\0';
+	a->diagnostics[0] = '\0';
 	a->total = 0;
 	a->body = 0;
 	a->line = 0;
@@ -47,15 +49,21 @@ static size_t token_length(const char *text, size_t length)
 	return n;
 }
 
-// "503 Service Unavailable" for logs and terminals: the reason is the stranger's, and may be empty.
-static void keep_status(struct sip_answer *a, const char *status, size_t length)
+// A stranger's text for logs and terminals; it may be empty.
+static void keep(char *to, size_t size, const char *text, size_t length)
 {
-	size_t n = length < sizeof(a->text) ? length : sizeof(a->text) - 1;
-	while (n > 0 && status[n - 1] == ' ')
+	size_t n = length < size ? length : size - 1;
+	while (n > 0 && text[n - 1] == ' ')
 		n--;
 	for (size_t i = 0; i < n; i++)
-		a->text[i] = status[i] >= ' ' && status[i] <= '~' ? status[i] : '?';
-	a->text[n] = '\0';
+		to[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
+	to[n] = '\0';
+}
+
+// "503 Service Unavailable"
+static void keep_status(struct sip_answer *a, const char *status, size_t length)
+{
+	keep(a->text, sizeof(a->text), status, length);
 	a->status = (unsigned)(status[0] - '0') * 100 + (unsigned)(status[1] - '0') * 10 +
 		    (unsigned)(status[2] - '0');
 }
@@ -154,6 +162,21 @@ struct seen {
 	unsigned call_id, cseq, length;
 };
 
+static bool is_called(const struct header *h, const char *name)
+{
+	return h->name_length == strlen(name) && strncasecmp(h->name, name, h->name_length) == 0;
+}
+
+// What tells people more. [MS-OCER] 2.2: a server toward partners writes ms-diagnostics-public.
+static void read_words(struct sip_answer *a, const struct header *h)
+{
+	if (is_called(h, "Server") && a->server[0] == '\0')
+		keep(a->server, sizeof(a->server), h->value, h->length);
+	else if (is_called(h, "ms-diagnostics") || is_called(h, "ms-diagnostics-public") ||
+		 (is_called(h, "Warning") && a->diagnostics[0] == '\0'))
+		keep(a->diagnostics, sizeof(a->diagnostics), h->value, h->length);
+}
+
 static void read_header(struct sip_answer *a, const struct header *h, struct seen *seen)
 {
 	if (is_named(h, "Content-Length", "l")) {
@@ -173,6 +196,8 @@ static void read_header(struct sip_answer *a, const struct header *h, struct see
 		if (!is_our_cseq(a, h))
 			wrong(a, "answer is to another request (CSeq)");
 		seen->cseq++;
+	} else if (a->response) {
+		read_words(a, h);
 	}
 }
 
@@ -187,6 +212,8 @@ static void read_head(struct sip_answer *a)
 {
 	struct seen seen = {0};
 	struct header h;
+	if (a->response)
+		a->server[0] = a->diagnostics[0] = '\0';
 	const char *at = (const char *)memchr(a->head, '\n', a->length) + 1;
 	const char *end = a->head + a->length - 2;
 	while (at < end && a->state != SIP_ANSWER_WRONG) {

@@ -28,6 +28,8 @@ struct sip_answer {
 	enum sip_answer_state state;
 	unsigned status; // of the last response; 0: none yet
 	char text[64];   // that response in words ("503 Service Unavailable"), or what is wrong
+	char server[64]; // of the last response: Server; printable, may be cut; empty: none
+	char diagnostics[256]; // likewise ms-diagnostics, or else Warning
 	size_t total;
 	size_t body;   // still to be skipped
 	size_t line;   // where in `head` the line at hand begins

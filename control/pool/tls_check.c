@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What is wrong with the files that the pools' TLS settings name, all of it at once and at the line
-// of the file that names them.
+// What is wrong with the files that the TLS settings of pools and services name, all of it at once and
+// at the line of the file that names them.
 
 #include "control/pool/probe.h"
 
@@ -16,7 +16,8 @@
 struct check {
 	const struct config *config;
 	const struct config_tls *tls;
-	size_t pool; // index
+	const char *list; // "pools" or "services"
+	size_t index;
 	SSL_CTX *ctx;
 	struct config_errors *mistakes;
 	struct config_errors *warnings;
@@ -29,7 +30,7 @@ static void tell(struct check *c, struct config_errors *to, const char *key, con
 {
 	char field[64];
 
-	snprintf(field, sizeof(field), "pools[%zu].tls.%s", c->pool, key);
+	snprintf(field, sizeof(field), "%s[%zu].tls.%s", c->list, c->index, key);
 	const int rc =
 		config_errors_add(to, config_line(c->config, field), field, expected, "%s", what);
 	if (rc < 0)
@@ -57,7 +58,7 @@ static void check_end(struct check *c, const char *file)
 		return;
 	strftime(date, sizeof(date), "%Y-%m-%d %H:%M UTC", &end);
 	snprintf(what, sizeof(what), "%.300s has expired, on %s", file, date);
-	tell(c, c->warnings, "certificate", "members may refuse it; renew it", what);
+	tell(c, c->warnings, "certificate", "others may refuse it; renew it", what);
 }
 
 static bool is_mismatch(unsigned long error)
@@ -109,7 +110,7 @@ static void check_trust(struct check *c)
 	tell(c, c->mistakes, "trust", expected, what);
 }
 
-static void check_pool(struct check *c)
+static void check_files(struct check *c)
 {
 	const char *certificate = c->tls->certificate;
 
@@ -127,21 +128,31 @@ static void check_pool(struct check *c)
 	ERR_clear_error();
 }
 
+static void check_tls(struct check *c, const char *list, size_t index, const struct config_tls *tls)
+{
+	if (c->status != 0 || (tls->certificate == NULL && tls->trust == NULL))
+		return;
+	c->list = list;
+	c->index = index;
+	c->tls = tls;
+	c->ctx = SSL_CTX_new(TLS_client_method());
+	if (c->ctx == NULL) {
+		c->status = -ENOMEM;
+		return;
+	}
+	check_files(c);
+	SSL_CTX_free(c->ctx);
+}
+
 int pool_tls_check(
 	const struct config *config, struct config_errors *mistakes, struct config_errors *warnings)
 {
 	struct check c = {.config = config, .mistakes = mistakes, .warnings = warnings};
 
-	for (c.pool = 0; c.status == 0 && c.pool < config->pools.count; c.pool++) {
-		c.tls = &config->pools.items[c.pool].tls;
-		if (c.tls->certificate == NULL && c.tls->trust == NULL)
-			continue;
-		c.ctx = SSL_CTX_new(TLS_client_method());
-		if (c.ctx == NULL)
-			return -ENOMEM;
-		check_pool(&c);
-		SSL_CTX_free(c.ctx);
-	}
+	for (size_t i = 0; i < config->pools.count; i++)
+		check_tls(&c, "pools", i, &config->pools.items[i].tls);
+	for (size_t i = 0; i < config->services.count; i++)
+		check_tls(&c, "services", i, &config->services.items[i].tls);
 	if (c.status == 0 && mistakes->list.count > 0)
 		c.status = -EINVAL;
 	return c.status;

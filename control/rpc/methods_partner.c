@@ -3,9 +3,7 @@
 // decides on messages.
 
 #include "control/config/config.h"
-#include "control/rpc/policy.h"
-
-#include "postern/policy.h"
+#include "control/rpc/partner.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,15 +11,6 @@
 #include <string.h>
 
 #define NAMES_MAX 32
-
-struct partner_call {
-	struct rpc_policy_call *pc;
-	struct postern_domain domain;
-	struct postern_answer answer;
-	enum postern_direction direction;
-	bool given;      // names were
-	const char *key; // of the entry that is looked for
-};
 
 static json_t *age_ms(uint64_t wall_us)
 {
@@ -102,7 +91,7 @@ static const char *verification_name(enum postern_verification v)
 	return names[v];
 }
 
-static json_t *decision(const struct partner_call *p)
+json_t *rpc_partner_decision(const struct rpc_partner_call *p)
 {
 	const struct postern_answer *a = &p->answer;
 	const bool admitted = a->outcome == POSTERN_ADMIT;
@@ -126,9 +115,9 @@ static json_t *decision(const struct partner_call *p)
 }
 
 // Takes the entry.
-static void reply(struct partner_call *p, json_t *entry)
+static void reply(struct rpc_partner_call *p, json_t *entry)
 {
-	json_t *shown = decision(p);
+	json_t *shown = rpc_partner_decision(p);
 
 	if (shown && !p->given && p->direction == POSTERN_INBOUND)
 		json_object_set_new(shown, "assumed",
@@ -142,38 +131,39 @@ static void reply(struct partner_call *p, json_t *entry)
 	free(p);
 }
 
-static void show_listed(struct partner_call *p);
+static void show_listed(struct rpc_partner_call *p);
 
 // An entry with `suffix` speaks of domains below it, too.
 static void entry_shown(void *user, const struct policy_result *r)
 {
-	struct partner_call *p = user;
+	struct rpc_partner_call *p = user;
 	const char *dot = strchr(p->key, '.');
 
 	if (r->status != -ENOENT || !dot) {
-		reply(p, r->status == 0 && r->entry ? policy_entry_json(r->entry) : NULL);
+		p->shown(p, r->status == 0 && r->entry ? policy_entry_json(r->entry) : NULL);
 		return;
 	}
 	p->key = dot + 1;
 	show_listed(p);
 }
 
-static void show_listed(struct partner_call *p)
+static void show_listed(struct rpc_partner_call *p)
 {
 	const int status = policy_show(p->pc->context->policy, p->pc->organisation,
 		p->answer.blocked != 0 ? POLICY_BLOCKED : POLICY_ALLOWED, p->key, entry_shown, p);
 
 	if (status != 0)
-		reply(p, NULL);
+		p->shown(p, NULL);
 }
 
 static void provider_shown(void *user, const struct policy_result *r)
 {
-	reply(user, r->status == 0 ? json_incref(json_array_get(r->items, 0)) : NULL);
+	struct rpc_partner_call *p = user;
+
+	p->shown(p, r->status == 0 ? json_incref(json_array_get(r->items, 0)) : NULL);
 }
 
-// The entry that the decision came from, if there is one.
-static void show_entry(struct partner_call *p)
+void rpc_partner_show_entry(struct rpc_partner_call *p)
 {
 	struct policy *policy = p->pc->context->policy;
 	const struct postern_answer *a = &p->answer;
@@ -195,7 +185,7 @@ static void show_entry(struct partner_call *p)
 			status = policy_list(policy, &q, provider_shown, p);
 	}
 	if (status != 0)
-		reply(p, NULL);
+		p->shown(p, NULL);
 }
 
 // "a.example, b.example" in place; false after having answered.
@@ -223,7 +213,7 @@ static bool read_names(struct rpc_call *call, const char *text, struct postern_d
 	return true;
 }
 
-static bool decide(struct partner_call *p, const json_t *params)
+bool rpc_partner_decide(struct rpc_partner_call *p, const json_t *params)
 {
 	struct policy *policy = p->pc->context->policy;
 	const char *given = rpc_param_string(params, "names");
@@ -251,10 +241,10 @@ static bool decide(struct partner_call *p, const json_t *params)
 	return true;
 }
 
-static void partner_show(struct rpc_call *call, const json_t *params, void *user)
+struct rpc_partner_call *rpc_partner_call_new(
+	struct rpc_call *call, const json_t *params, struct rpc_context *context)
 {
 	const char *text = rpc_param_string(params, "domain");
-	const char *direction = rpc_param_string(params, "direction");
 	struct postern_domain domain;
 	const char *why = "out of memory";
 
@@ -262,25 +252,36 @@ static void partner_show(struct rpc_call *call, const json_t *params, void *user
 		rpc_fail(call, RPC_INVALID_PARAMS,
 			rpc_mistake(NULL, "domain", 0, why, "a domain such as contoso.com"),
 			"domain: %s", why);
-		return;
+		return NULL;
 	}
-	struct rpc_policy_call *pc = rpc_policy_call_new(call, user, params);
+	struct rpc_policy_call *pc = rpc_policy_call_new(call, context, params);
 	if (!pc)
-		return;
-	struct partner_call *p = calloc(1, sizeof(*p));
+		return NULL;
+	struct rpc_partner_call *p = calloc(1, sizeof(*p));
 	if (!p) {
 		rpc_policy_not_asked(pc, -ENOMEM);
-		return;
+		return NULL;
 	}
 	p->pc = pc;
 	p->domain = domain;
+	return p;
+}
+
+static void partner_show(struct rpc_call *call, const json_t *params, void *user)
+{
+	const char *direction = rpc_param_string(params, "direction");
+	struct rpc_partner_call *p = rpc_partner_call_new(call, params, user);
+
+	if (!p)
+		return;
+	p->shown = reply;
 	p->direction = direction && strcmp(direction, "outbound") == 0 ? POSTERN_OUTBOUND
 								       : POSTERN_INBOUND;
-	if (decide(p, params)) {
-		show_entry(p);
+	if (rpc_partner_decide(p, params)) {
+		rpc_partner_show_entry(p);
 		return;
 	}
-	free(pc);
+	free(p->pc);
 	free(p);
 }
 

@@ -3,8 +3,7 @@
 // partners. The policy is asked piece by piece, and the plan made when all of it is there.
 
 #include "control/config/config.h"
-#include "control/plan/plan.h"
-#include "control/rpc/policy.h"
+#include "control/rpc/plan.h"
 
 #include "postern/policy.h"
 
@@ -21,6 +20,7 @@ enum kind {
 	PORTS,
 	LYNC,
 	PARTNER,
+	CHECK,
 };
 
 // What is asked, in this order.
@@ -44,6 +44,7 @@ struct plan_call {
 	bool more_providers, more_partners;
 	char inside[POSTERN_DOMAIN_MAX + 1];
 	char domain[POSTERN_DOMAIN_MAX + 1]; // DNS: ours; of a partner: his; empty: not given
+	struct rpc_plan_check check;
 	json_t *switches, *providers, *partners, *allowed, *blocked;
 };
 
@@ -80,9 +81,16 @@ static json_t *make(const struct plan_call *p, const struct plan_question *q)
 	case LYNC:
 		return plan_lync(q);
 	case PARTNER:
+	case CHECK:
 		break;
 	}
 	return plan_partner(q, p->domain, p->allowed, p->blocked);
+}
+
+// Its `domain` is one of ours.
+static bool is_of_dns(const struct plan_call *p)
+{
+	return p->kind == DNS || p->kind == CHECK;
 }
 
 // A reload may have taken the organisation away meanwhile.
@@ -99,13 +107,16 @@ static void answer(struct plan_call *p)
 		.more_providers = p->more_providers,
 		.more_partners = p->more_partners,
 		.push = p->push,
-		.domain = p->kind == DNS && p->domain[0] != '\0' ? p->domain : NULL,
+		.domain = is_of_dns(p) && p->domain[0] != '\0' ? p->domain : NULL,
 		.place = p->place,
 		.inside = p->inside[0] != '\0' ? p->inside : NULL,
 	};
 
 	if (!q.organisation) {
 		rpc_fail_not_found(p->pc->call, "organisation", p->pc->organisation, NULL);
+	} else if (p->kind == CHECK) {
+		rpc_plan_check(p->pc, &q, &p->check);
+		p->pc = NULL;
 	} else {
 		json_t *plan = make(p, &q);
 
@@ -261,7 +272,7 @@ static bool check_domain(
 			"%s is one of our own domains", p->domain);
 		return false;
 	}
-	if (p->kind != DNS || p->domain[0] == '\0' || is_own(o, p->domain))
+	if (!is_of_dns(p) || p->domain[0] == '\0' || is_own(o, p->domain))
 		return true;
 	for (size_t i = 0; i < o->domains.count; i++)
 		rpc_names_add(&names, o->domains.items[i]);
@@ -272,7 +283,7 @@ static bool check_domain(
 static bool check_size(struct plan_call *p, struct rpc_call *call, const struct config *c,
 	const struct config_organisation *o)
 {
-	const bool alone = p->kind == DNS && p->domain[0] != '\0';
+	const bool alone = is_of_dns(p) && p->domain[0] != '\0';
 
 	if ((alone || o->domains.count <= PLAN_DOMAINS_MAX) && c->services.count <= SERVICES_MAX)
 		return true;
@@ -316,7 +327,8 @@ static void plan(
 	p->pc = pc;
 	p->kind = kind;
 	p->zone = form && strcmp(form, "zone") == 0;
-	if (read_domain(call, params, "domain", p->domain) && check_domain(p, call, o) &&
+	if ((kind != CHECK || rpc_plan_check_read(call, params, &p->check)) &&
+		read_domain(call, params, "domain", p->domain) && check_domain(p, call, o) &&
 		check_size(p, call, c, o) && read_place(p, call, params))
 		ask(p);
 	else
@@ -346,6 +358,11 @@ static void plan_of_lync(struct rpc_call *call, const json_t *params, void *user
 static void plan_of_partner(struct rpc_call *call, const json_t *params, void *user)
 {
 	plan(call, params, user, PARTNER);
+}
+
+static void plan_is_checked(struct rpc_call *call, const json_t *params, void *user)
+{
+	plan(call, params, user, CHECK);
 }
 
 static const char *const forms[] = {"text", "zone", NULL};
@@ -381,6 +398,16 @@ static const struct rpc_param partner_params[] = {
 	{0},
 };
 
+static const char *const checks[] = {"all", "dns", "certificates", NULL};
+static const struct rpc_param check_params[] = {
+	{"what", RPC_STRING, false, true, checks, "default all"},
+	{"domain", RPC_STRING, false, false, NULL, "of DNS: one of our SIP domains; default all"},
+	{"resolver", RPC_STRING, false, false, NULL,
+		"whom to ask, such as 192.0.2.53; default those of the configuration"},
+	ORGANISATION,
+	{0},
+};
+
 static const struct rpc_method methods[] = {
 	{"plan.dns", RPC_VIEW, "what must be published in DNS", dns_params, plan_of_dns},
 	{"plan.certificates", RPC_VIEW, "which certificates there must be, and who holds them",
@@ -390,6 +417,10 @@ static const struct rpc_method methods[] = {
 		named_place_params, plan_of_lync},
 	{"plan.partner", RPC_VIEW, "the sheet to send to a partner", partner_params,
 		plan_of_partner},
+	{"plan.check", RPC_VIEW,
+		"what DNS and the certificate files hold, against the plans; exit code 1 if that "
+		"differs",
+		check_params, plan_is_checked},
 };
 
 void rpc_methods_plan(struct rpc_context *context)

@@ -14,7 +14,9 @@
 struct alarm_set;
 struct config;
 struct config_errors;
+struct discovery;
 struct event_base;
+struct partner_set;
 struct policy;
 struct pool_set;
 struct postern_dataplane;
@@ -115,8 +117,10 @@ struct rpc_context {
 	struct pool_set *pools;
 	struct alarm_set *alarms;
 	struct postern_dataplane *dp;
-	struct store *store;   // NULL: what is set is not kept
-	struct policy *policy; // NULL: no partners are kept
+	struct store *store;          // NULL: what is set is not kept
+	struct policy *policy;        // NULL: no partners are kept
+	struct discovery *discovery;  // NULL: DNS is not asked
+	struct partner_set *partners; // NULL: none are tested
 	uint64_t started_wall_us;
 	void *daemon;
 	const struct config *(*config)(void *daemon); // the one that runs

@@ -32,9 +32,14 @@ CONTROL = {
     "store": set(),
     "policy": {"config", "store"},
     "discovery": {"config"},
-    "plan": {"policy", "config"},
-    "rpc": {"alarm", "discovery", "plan", "policy", "pool", "config", "store"},
-    "daemon": {"rpc", "metrics", "alarm", "discovery", "policy", "pool", "config", "store"},
+    "partner": {"discovery", "pool", "config"},
+    "plan": {"policy", "pool", "config"},
+    "rpc": {
+        "alarm", "discovery", "partner", "plan", "policy", "pool", "config", "store",
+    },
+    "daemon": {
+        "rpc", "metrics", "alarm", "discovery", "partner", "policy", "pool", "config", "store",
+    },
     "ctl": set(),
 }
 

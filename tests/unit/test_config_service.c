@@ -299,6 +299,45 @@ static void test_admission(void **state)
 	}
 }
 
+static void test_tls(void **state)
+{
+	static const struct {
+		const char *tls, *field, *what;
+	} rows[] = {
+		{"tls: {certificate: /dev/zero}", "services[0].tls.certificate", "is not a file"},
+		{"tls: {key: /etc/hostname}", "services[0].tls.key", "without its certificate"},
+		{"tls: {trust: /nowhere/a.pem}", "services[0].tls.trust", "cannot be read"},
+		{"transport: udp, tls: {trust: /etc/hostname}", "services[0].tls", "no TLS"},
+		{"tls: {trust: /etc/hostname, names: [a.b]}", "services[0].tls.names", ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct config *c;
+		struct config_errors errors = {0};
+		char text[512];
+		int n = snprintf(text, sizeof(text),
+			"interfaces: [{name: one, device: net_null0, addresses: 192.0.2.1/24}]\n"
+			"pools: [{name: e, members: [{name: a, address: \"192.0.2.2:443\"}]}]\n"
+			"services: [{name: s, mode: forward, pool: e, listen: \"192.0.2.3:7000\", "
+			"%s}]\n",
+			rows[i].tls);
+		assert_true(config_read_text("text", "/", text, (size_t)n, &c, &errors) != 0);
+		assert_true(errors.list.count >= 1);
+		assert_string_equal(errors.list.items[0].field, rows[i].field);
+		if (strstr(errors.list.items[0].what, rows[i].what) == NULL)
+			fail_msg("%s", errors.list.items[0].what);
+		config_errors_free(&errors);
+	}
+	struct config *c = read_service("listen: \"192.0.2.3:7000\"");
+	assert_int_equal(c->services.items[0].tls.line, 0);
+	config_free(c);
+	c = read_service("listen: \"192.0.2.3:7000\", tls: {trust: /etc/hostname}");
+	assert_string_equal(c->services.items[0].tls.trust, "/etc/hostname");
+	assert_true(c->services.items[0].tls.line > 0);
+	config_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -310,6 +349,7 @@ int main(void)
 		cmocka_unit_test(test_pool_keys),
 		cmocka_unit_test(test_warnings),
 		cmocka_unit_test(test_published_as),
+		cmocka_unit_test(test_tls),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -611,6 +611,23 @@ static void test_files_are_checked(void **state)
 	expect_files(&p, "pools[0].tls.trust", "cannot be used");
 }
 
+static void test_files_of_services_are_checked(void **state)
+{
+	struct config_service s = {.name = (char *)"sip",
+		.tls = {.certificate = client_file, .key = client_key, .trust = trust_file}};
+	const struct config file = {.services = {&s, 1}};
+	struct config_errors mistakes = {0};
+	struct config_errors warnings = {0};
+
+	(void)state;
+	assert_int_equal(pool_tls_check(&file, &mistakes, &warnings), 0);
+	s.tls.certificate = trust_file;
+	assert_int_equal(pool_tls_check(&file, &mistakes, &warnings), -EINVAL);
+	assert_int_equal(mistakes.list.count, 1);
+	assert_string_equal(mistakes.list.items[0].field, "services[0].tls.key");
+	config_errors_free(&mistakes);
+}
+
 static void test_expired_certificate_is_a_warning(void **state)
 {
 	struct identity id = make_identity("old", NULL, NULL);
@@ -660,6 +677,7 @@ int main(void)
 		TEST(test_probe_from_before_proves_nothing),
 		TEST(test_reload_in_flight),
 		TEST(test_files_are_checked),
+		TEST(test_files_of_services_are_checked),
 		TEST(test_expired_certificate_is_a_warning),
 		TEST(test_names),
 		TEST(test_names_given_twice),
