@@ -18,6 +18,10 @@ struct admit_verdict {
 void admit_address(const struct postern_policy *p, uint16_t organisation,
 	const struct postern_addr *address, struct admit_verdict *out);
 
+// Fetches what that will look at. Worker.
+void admit_address_prefetch(
+	const struct postern_policy *p, uint16_t organisation, const struct postern_addr *address);
+
 // An address or prefix that an operator's change has left without an admitted partner.
 struct admit_lost {
 	union {

@@ -207,15 +207,14 @@ void admit_ask(
 		found = by_name(p, q, &q->names[i], a);
 }
 
-bool admit_home_is_admitted(
-	const struct postern_policy *p, const struct admit_group *g, const struct admit_home *home)
+bool admit_home_is_admitted(const struct postern_policy *p, const struct admit_group *g,
+	const struct admit_home *home, struct postern_answer *a)
 {
 	const struct postern_name name = {g->key, g->length};
 	struct postern_question q = {.organisation = g->organisation};
-	struct postern_answer a;
 
 	// What holds if the entry is allowed no longer.
-	admit_judge_nobody(admit_organisation_of(p, g->organisation), &a);
+	admit_judge_nobody(admit_organisation_of(p, g->organisation), a);
 	if (g->kind == ADMIT_NAME) {
 		q.names = &name;
 		q.n_names = 1;
@@ -223,5 +222,5 @@ bool admit_home_is_admitted(
 		q.proof = POSTERN_PROOF_ADDRESS;
 		memcpy(&q.address, g->key, sizeof(q.address));
 	}
-	return ask_home(p, home, &q, &a);
+	return ask_home(p, home, &q, a);
 }

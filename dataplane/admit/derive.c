@@ -160,6 +160,7 @@ int postern_policy_work(struct postern_policy *p, unsigned budget)
 	int more;
 
 	admit_policy_enter(p);
+	admit_verdicts_move(p, budget);
 	while (p->sweep_at != NULL && p->sweep_at != &p->homes && budget-- > 0) {
 		struct admit_home *home = caa_container_of(p->sweep_at, struct admit_home, all);
 		struct admit_plan plan;
@@ -194,6 +195,7 @@ void admit_sweep_begin(struct postern_policy *p)
 {
 	if (p->groups == NULL)
 		return;
+	__atomic_store_n(&p->generation, p->generation + 1, __ATOMIC_RELEASE);
 	p->sweep_again = p->sweep_at != NULL; // what has been passed may have to be looked at again
 	if (p->sweep_at == NULL)
 		p->sweep_at = p->homes.next;

@@ -126,6 +126,7 @@ static void group_drop(struct postern_policy *p, struct admit_group *g)
 		admit_home_drop(p, host);
 	}
 	cds_lfht_del(p->groups, &g->node);
+	admit_verdict_remove(p, g);
 	count_length(p, g, -1);
 	call_rcu(&g->rcu, group_free);
 }
@@ -141,35 +142,45 @@ static void look_for_another(struct postern_policy *p, struct admit_group *g)
 {
 	struct admit_member *const end =
 		cds_list_entry(g->members.prev, struct admit_member, in_group);
+	struct postern_answer a;
 	struct admit_member *m;
 
 	do {
 		m = cds_list_first_entry(&g->members, struct admit_member, in_group);
-		g->good = admit_home_is_admitted(p, g, m->home);
+		g->good = admit_home_is_admitted(p, g, m->home, &a);
 		if (g->good) {
 			ask_first(g, m->home);
+			admit_verdict_set(p, g, &a);
 			return;
 		}
 		cds_list_del(&m->in_group);
 		cds_list_add_tail(&m->in_group, &g->members);
 	} while (m != end);
+	admit_lose(p, g);
+}
+
+// Who is asked first is another one, or gets another answer.
+static void tell_first(struct postern_policy *p, struct admit_group *g)
+{
+	struct postern_answer a;
+
+	g->good = admit_home_is_admitted(p, g, g->first, &a);
+	admit_verdict_set(p, g, &a);
 }
 
 // A member has come, or something about it has changed. As long as `good` is false none is admitted.
 static void look_at(struct postern_policy *p, struct admit_group *g, const struct admit_home *home)
 {
 	const bool was = g->good;
-	const bool is = admit_home_is_admitted(p, g, home);
+	struct postern_answer a;
 
 	if (g->first == home) {
-		g->good = is;
-		if (was && !is)
-			look_for_another(p, g);
+		tell_first(p, g);
 		if (was && !g->good)
-			admit_lose(p, g);
-	} else if (g->first == NULL || (!was && is)) {
-		g->good = is;
+			look_for_another(p, g);
+	} else if (g->first == NULL || (!was && admit_home_is_admitted(p, g, home, &a))) {
 		ask_first(g, home);
+		tell_first(p, g);
 	}
 }
 
@@ -196,17 +207,17 @@ static void member_drop(struct postern_policy *p, struct admit_member *m)
 	cds_list_del(&m->in_home);
 	if (cds_list_empty(&g->members)) {
 		ask_first(g, NULL);
+		group_drop(p, g);
 		if (g->good)
 			admit_lose(p, g);
-		group_drop(p, g);
 	} else if (g->first == m->home && !m->again) {
+		const bool was = g->good;
+
 		ask_first(
 			g, cds_list_first_entry(&g->members, struct admit_member, in_group)->home);
-		if (g->good) {
+		tell_first(p, g);
+		if (was && !g->good)
 			look_for_another(p, g);
-			if (!g->good)
-				admit_lose(p, g);
-		}
 		if (g->host != NULL)
 			admit_look_at_all(p, g->host);
 	}

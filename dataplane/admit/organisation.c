@@ -133,6 +133,8 @@ static int enter(struct postern_policy *p, struct admit_plan *plan, uint16_t org
 
 	if (home == NULL)
 		return -ENOMEM;
+	if (v->home == NULL)
+		home->provider = v->id;
 	if (admit_provider_plan(plan, p, home, organisation, v) < 0) {
 		if (v->home == NULL)
 			admit_blob_free(p, home);
@@ -140,7 +142,6 @@ static int enter(struct postern_policy *p, struct admit_plan *plan, uint16_t org
 	}
 	if (v->home == NULL)
 		cds_list_add_tail(&home->all, &p->homes);
-	home->provider = v->id;
 	v->home = home;
 	return 0;
 }

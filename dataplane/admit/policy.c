@@ -55,6 +55,10 @@ int admit_index_new(struct postern_policy *p)
 
 	if (groups == NULL)
 		return -ENOMEM;
+	if (p->verdicts == NULL && admit_verdicts_new(p) < 0) {
+		cds_lfht_destroy(groups, NULL);
+		return -ENOMEM;
+	}
 	__atomic_store_n(&p->groups, groups, __ATOMIC_RELEASE);
 	return 0;
 }
@@ -149,6 +153,7 @@ void postern_policy_free(struct postern_policy *p)
 	rcu_barrier(); // and now
 	if (p->groups != NULL)
 		cds_lfht_destroy(p->groups, NULL);
+	admit_verdicts_free(p);
 	admit_arena_free(p);
 	pthread_mutex_destroy(&p->arena_lock);
 	pthread_mutex_destroy(&p->lock);
@@ -178,9 +183,10 @@ void postern_policy_read(struct postern_policy *p, struct postern_policy_stats *
 	pthread_mutex_lock(&p->lock);
 	out->domains = p->n_domains;
 	out->domains_limit = p->limit;
+	const uint64_t verdicts = admit_verdicts_memory(p);
 	pthread_mutex_unlock(&p->lock);
 	pthread_mutex_lock(&p->arena_lock);
-	out->memory = (uint64_t)p->arena_used * sizeof(struct admit_entry);
+	out->memory = verdicts + (uint64_t)p->arena_used * sizeof(struct admit_entry);
 	pthread_mutex_unlock(&p->arena_lock);
 	out->memory +=
 		__atomic_load_n(&p->blobs, __ATOMIC_RELAXED) +

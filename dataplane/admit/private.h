@@ -157,6 +157,10 @@ struct postern_policy {
 	// Bit n: some entry of n labels (the last one: or more) counts for what is below it.
 	uint64_t suffixes; // control: rw, worker: ro
 	struct admit_organisation *organisations[POSTERN_ORGANISATIONS_MAX];
+	// verdict.c (control: rw, worker: ro)
+	struct admit_verdict_tables *verdicts; // with the index
+	uint32_t generation;                   // verdicts of another one are out of date
+	bool verdicts_missing;                 // some did not fit
 	// lost.c (control: rw, worker: ro)
 	struct admit_lost lost[ADMIT_LOST];
 	uint64_t n_lost;   // ever
@@ -353,9 +357,23 @@ void admit_judge_known(const struct postern_policy *p, const struct admit_known 
 	const struct postern_question *q, struct postern_answer *a);
 void admit_ask(
 	const struct postern_policy *p, const struct postern_question *q, struct postern_answer *a);
-// Whether a group's name or address gets this one of it admitted.
-bool admit_home_is_admitted(
-	const struct postern_policy *p, const struct admit_group *g, const struct admit_home *home);
+// Whether a group's name or address gets this one of it admitted, and what he is told.
+bool admit_home_is_admitted(const struct postern_policy *p, const struct admit_group *g,
+	const struct admit_home *home, struct postern_answer *a);
+
+// verdict.c: what is decided of addresses and prefixes beforehand. Workers: false if it is not known, or out
+// of date; the row is NONE if nobody has the key.
+bool admit_verdict_find(
+	const struct postern_policy *p, const struct admit_key *key, struct admit_verdict *out);
+// Under the lock; nothing is done for a group that has a name.
+void admit_verdict_set(
+	struct postern_policy *p, const struct admit_group *g, const struct postern_answer *a);
+void admit_verdict_remove(struct postern_policy *p, const struct admit_group *g);
+// Goes on with a copy that is under way.
+void admit_verdicts_move(struct postern_policy *p, unsigned budget);
+int admit_verdicts_new(struct postern_policy *p);   // -ENOMEM
+void admit_verdicts_free(struct postern_policy *p); // when nobody reads or waits
+uint64_t admit_verdicts_memory(const struct postern_policy *p);
 
 // lost.c, under the lock: nobody of a group is admitted any more; or perhaps of any.
 void admit_lose(struct postern_policy *p, const struct admit_group *g);

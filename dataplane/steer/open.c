@@ -135,6 +135,8 @@ void steer_prepare(struct steer *s, struct steer_packet *p)
 		return;
 	const struct steer_listen *l = &s->listens[listen];
 
+	if (l->admission != POSTERN_ADMISSION_ANY)
+		admit_address_prefetch(s->policy, l->organisation, &t->src);
 	if (l->translate != POSTERN_TRANSLATE_SOURCE)
 		return;
 	p->listen = listen;

@@ -2,6 +2,7 @@
 // Who is found by a name or an address alone: whoever shares it, one who is admitted suffices, and only
 // when none is left is it refused.
 
+#include "admit/admit.h"
 #include "policy_rig.h"
 
 #include <errno.h>
@@ -47,8 +48,16 @@ static struct postern_answer from(struct postern_policy *p, const char *text)
 		.address = address(text),
 	};
 	struct postern_answer a;
+	struct admit_verdict v;
 
 	postern_policy_decide(p, &q, &a);
+	// What workers are told of the address alone is the same.
+	admit_address_prefetch(p, RIG_ORGANISATION, &q.address);
+	admit_address(p, RIG_ORGANISATION, &q.address, &v);
+	assert_int_equal(v.outcome, a.outcome);
+	assert_int_equal(v.row, a.row);
+	assert_int_equal(v.reason, a.reason);
+	assert_int_equal(v.admission, a.admission);
 	return a;
 }
 
