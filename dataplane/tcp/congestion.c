@@ -21,6 +21,7 @@ void tcp_congestion_begin(struct tcp *t, struct tcp_conn *c)
 	c->cwnd = c->flags & CONN_SYN_AGAIN ? mss : RTE_MIN(10 * mss, RTE_MAX(2 * mss, 14600u));
 	c->ssthresh = UINT32_MAX;
 	c->w_max = 0;
+	c->cwnd_prior = 0;
 	c->epoch_us = 0;
 }
 
@@ -75,9 +76,15 @@ static void avoid_congestion(struct tcp *t, struct tcp_conn *c, uint32_t bytes)
 	const uint32_t most = c->cwnd + c->cwnd / 2;
 	uint32_t target = cubic_window(c, ms);
 
-	// 4.3: what Reno would have by now, on average.
-	c->w_est += (uint32_t)((uint64_t)c->mss * bytes * ALPHA_OF / ALPHA_BY / c->cwnd);
-	target = RTE_MAX(target, c->w_est);
+	// 4.3: what Reno would have by now, on average. Beyond the window that was lost at, a segment each
+	// round trip, as Reno itself.
+	c->w_est +=
+		(uint32_t)((uint64_t)c->mss * bytes *
+			   (c->w_est < c->cwnd_prior ? ALPHA_OF : ALPHA_BY) / ALPHA_BY / c->cwnd);
+	if (target < c->w_est) {
+		c->cwnd = RTE_MAX(c->cwnd, RTE_MIN(c->w_est, most));
+		return;
+	}
 	target = RTE_MIN(target, most);
 	if (target <= c->cwnd)
 		return;
@@ -111,6 +118,7 @@ static void reduce(struct tcp_conn *c)
 	const uint32_t flight = RTE_MIN(tcp_flight(c), c->cwnd);
 
 	// 4.7, fast convergence: a window smaller than the last one leaves room for others.
+	c->cwnd_prior = c->cwnd;
 	c->w_max = c->cwnd < c->w_max ? (uint32_t)((uint64_t)c->cwnd * 17 / 20) : c->cwnd;
 	c->ssthresh = RTE_MAX(BETA(flight), 2u * c->mss);
 	c->epoch_us = 0;

@@ -250,6 +250,7 @@ struct tcp_conn {
 	uint32_t ssthresh;
 	uint32_t w_max;
 	uint32_t w_est;
+	uint32_t cwnd_prior; // the window when the last loss was found
 	uint32_t k_ms;
 	uint32_t acked_part; // bytes acknowledged that have not yet made a step of cwnd or w_est
 	uint64_t epoch_us;   // 0: no epoch

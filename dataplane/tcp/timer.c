@@ -67,7 +67,7 @@ static void probe_arm(struct tcp *t, struct tcp_conn *c)
 		return;
 	if (c->srtt_us != 0) {
 		wait = 2ull * c->srtt_us;
-		if (tcp_flight(c) <= c->mss)
+		if (c->tx_head != TCP_NONE && tcp_block_at(t, c->tx_head)->next == c->tx_next)
 			wait += PEER_ACK_DELAY_US;
 	}
 	c->probe_kind = PROBE_TLP;
