@@ -6,6 +6,7 @@ know who serves, so other servers may stand in the server's place."""
 import contextlib
 import json
 import pathlib
+import re
 import select
 import signal
 import subprocess
@@ -14,16 +15,18 @@ import time
 import rig
 
 LOAD = rig.BUILD / "bench/load"
+WIRE = rig.BUILD / "tests/wire/wire"
 SERVER = "10.0.0.80"
 GATEWAY = "10.0.0.1"     # the loading side's own address
 CLIENT = "198.18.0.0"    # the first of those that connections come from, behind the gateway
 CLIENTS = "198.18.0.0/15"
 MEMORY_MB = 192
-PROGRAMS = ("echo_engine", "echo_sockets", "load_engine", "load_sockets")
+PROGRAMS = ("bench/load/echo_engine", "bench/load/echo_sockets", "bench/load/load_engine",
+            "bench/load/load_sockets", "tests/wire/wire")
 
 
 def build(*more):
-    subprocess.run(["ninja", "-C", rig.BUILD, *(f"bench/load/{p}" for p in PROGRAMS), *more], check=True,
+    subprocess.run(["ninja", "-C", rig.BUILD, *PROGRAMS, *more], check=True,
                    stdout=subprocess.DEVNULL)
 
 
@@ -69,11 +72,13 @@ class Program:
 
 
 class Ends:
-    """A server and its load. Between measurements of others they are paused."""
+    """A server and its load. Between measurements of others they are paused. `wire`: settings of a bad link
+    between them, which takes the server's CPU."""
 
-    def __init__(self, place):
+    def __init__(self, place, wire):
         self.place = place
-        self.echo = self.load = None
+        self.echo = self.load = self.middle = None
+        self.wire = [f"{k}={v}" for k, v in wire.items()] + [f"cpu={place.worker_cpu}"] if wire else []
 
     def pause(self, paused=True):
         self.echo.pause(paused)
@@ -97,35 +102,43 @@ class Ends:
         return answer
 
     def close(self):
-        for part in (self.load, self.echo):
+        for part in (self.load, self.echo, self.middle):
             if part:
                 part.close()
 
 
 class Engines(Ends):
-    def __init__(self, place, server=(), load=()):
-        super().__init__(place)
-
-        def argv(program, cpu, role, *words):
-            device = f"net_memif0,role={role},socket={place.socket},socket-abstract=no"
-            return [LOAD / program, *place.eal(cpu, MEMORY_MB, program), "--vdev", device, "--", *words]
-
-        self.load = Program(place, "load_engine", argv(
-            "load_engine", place.generator_cpu, "server", f"address={GATEWAY}/24", f"server={SERVER}",
-            f"client={CLIENT}", *load))
+    def __init__(self, place, wire=None, server=(), load=()):
+        super().__init__(place, wire)
+        self.near, far = place.folder / "near.sock", place.folder / ("far.sock" if wire else "near.sock")
         try:
-            self.echo = Program(place, "echo_engine", argv(
-                "echo_engine", place.worker_cpu, "client", f"address={SERVER}/24", f"gateway={GATEWAY}",
-                *server))
+            self.load = self.program("load_engine", place.generator_cpu, f"role=server,socket={self.near}",
+                                     f"address={GATEWAY}/24", f"server={SERVER}", f"client={CLIENT}", *load)
+            if wire:
+                self.middle = Program(place, "wire", [
+                    WIRE, f"memif:{self.near}", f"memif-server:{far}", *self.wire])
+                server = [*server, "busy-poll=0"]
+            self.echo = self.program("echo_engine", place.worker_cpu, f"role=client,socket={far}",
+                                     f"address={SERVER}/24", f"gateway={GATEWAY}", *server)
         except rig.Failed:
             self.close()
             raise
+
+    def program(self, name, cpu, link, *words):
+        return Program(self.place, name, [
+            LOAD / name, *self.place.eal(cpu, MEMORY_MB, name), "--vdev",
+            f"net_memif0,{link},socket-abstract=no", "--", *words])
 
     def stats(self):
         return self.echo("stats")
 
     def busy(self):
         return self.stats()["busy"]
+
+    def memory(self):
+        """Bytes of the engine besides what stands for buffers; all of it is there from the start."""
+        stats = self.stats()
+        return (stats["memory"] - stats["memory_buffers"]) if stats["connections"] else 0
 
     def __str__(self):
         return "our engine"
@@ -140,27 +153,47 @@ def idle_seconds(cpu):
 
 
 class Spaces:
-    """Two namespaces and a veth pair. Packets are worked on by the CPU that sends them, which is what costs
-    this kernel least: steering them (RPS, threads) costs interrupts between CPUs."""
+    """Namespaces of the server and of what loads it, and a veth pair, or two with a third between them.
+    Packets are worked on by the CPU that sends them, which is what costs this kernel least: steering them
+    (RPS, threads) costs interrupts between CPUs."""
 
-    NAMES = ("pbench-s", "pbench-c")
+    SERVER, CLIENT, MIDDLE = NAMES = ("pbench-s", "pbench-c", "pbench-w")
+    # The middle's ends.
+    ENDS = ("to-client", "to-server")
 
-    def __init__(self):
+    def __init__(self, wire=False):
         self.close()
-        server, client = self.NAMES
         for name in self.NAMES:
             self.ip("netns", "add", name)
-        self.ip("-n", server, "link", "add", "veth0", "type", "veth", "peer", "name", "veth0", "netns", client)
-        self.ip("-n", server, "addr", "add", f"{SERVER}/24", "dev", "veth0")
-        self.ip("-n", client, "addr", "add", f"{GATEWAY}/24", "dev", "veth0")
-        for name in self.NAMES:
-            self.ip("-n", name, "link", "set", "lo", "up")
-            self.ip("-n", name, "link", "set", "veth0", "up")
+        if wire:
+            self.pair(self.CLIENT, "link0", self.MIDDLE, self.ENDS[0])
+            self.pair(self.SERVER, "link0", self.MIDDLE, self.ENDS[1])
+        else:
+            self.pair(self.SERVER, "link0", self.CLIENT, "link0")
+        if wire:
+            self.plain(self.MIDDLE, *self.ENDS)
+            self.plain(self.SERVER, "link0")
+            self.plain(self.CLIENT, "link0")
+        self.ip("-n", self.SERVER, "addr", "add", f"{SERVER}/24", "dev", "link0")
+        self.ip("-n", self.CLIENT, "addr", "add", f"{GATEWAY}/24", "dev", "link0")
+        self.ip("-n", self.SERVER, "route", "add", "default", "via", GATEWAY)
+        self.ip("-n", self.CLIENT, "link", "set", "lo", "up")
+        self.ip("-n", self.CLIENT, "route", "add", "local", CLIENTS, "dev", "lo")
+        for name in (self.SERVER, self.CLIENT):
             for setting in ("net.core.somaxconn=65535", "net.ipv4.tcp_max_syn_backlog=65535",
                             "net.ipv4.ip_local_port_range=1024 65535"):
                 subprocess.run([*self.inside(name), "sysctl", "-q", "-w", setting], check=True)
-        self.ip("-n", server, "route", "add", "default", "via", GATEWAY)
-        self.ip("-n", client, "route", "add", "local", CLIENTS, "dev", "lo")
+
+    def pair(self, a, a_end, b, b_end):
+        self.ip("-n", a, "link", "add", a_end, "type", "veth", "peer", "name", b_end, "netns", b)
+        self.ip("-n", a, "link", "set", a_end, "up")
+        self.ip("-n", b, "link", "set", b_end, "up")
+
+    def plain(self, name, *ends):
+        """What goes through raw sockets must be packets as a wire has them."""
+        for end in ends:
+            subprocess.run([*self.inside(name), "ethtool", "-K", end, "rx", "off", "tx", "off", "sg", "off",
+                            "tso", "off", "gso", "off", "gro", "off"], check=True, capture_output=True)
 
     @staticmethod
     def ip(*words, check=True):
@@ -176,12 +209,15 @@ class Spaces:
 
 
 class Sockets(Ends):
-    def __init__(self, place):
-        super().__init__(place)
+    def __init__(self, place, wire=None):
+        super().__init__(place, wire)
         self.cpu = place.worker_cpu
-        self.spaces = Spaces()
-        server, client = (self.spaces.inside(name) for name in Spaces.NAMES)
+        self.spaces = Spaces(bool(wire))
+        server, client, middle = (self.spaces.inside(name) for name in Spaces.NAMES)
         try:
+            if wire:
+                self.middle = Program(place, "wire", [
+                    *middle, WIRE, *(f"packet:{end}" for end in Spaces.ENDS), *self.wire])
             self.echo = Program(place, "echo_sockets", [
                 *server, "taskset", "-c", str(self.cpu), LOAD / "echo_sockets"])
             self.load = Program(place, "load_sockets", [
@@ -195,6 +231,12 @@ class Sockets(Ends):
         """The time of the server's CPU that was not idle, softirqs and all."""
         return time.monotonic() - idle_seconds(self.cpu)
 
+    def memory(self):
+        """Bytes of the kernel for one end of each connection, as both are its own, and of the server."""
+        kernel = int(re.search(r"Slab:\s*(\d+)", pathlib.Path("/proc/meminfo").read_text())[1]) * 1024
+        status = pathlib.Path(f"/proc/{self.echo.process.pid}/status").read_text()
+        return kernel / 2 + 1024 * int(re.search(r"VmRSS:\s*(\d+)", status)[1])
+
     def close(self):
         super().close()
         self.spaces.close()
@@ -204,17 +246,29 @@ class Sockets(Ends):
 
 
 @contextlib.contextmanager
-def both(**more):
-    """Our engine and Linux, of whom one at a time is awake: none yet."""
-    with rig.huge_pages(2 * MEMORY_MB) as huge:
-        place = rig.Rig(huge)
-        parts = []
+def place(megabytes=2 * MEMORY_MB):
+    with rig.huge_pages(megabytes) as huge:
+        here = rig.Rig(huge)
         try:
-            for kind, words in ((Engines, more), (Sockets, {})):
-                parts.append(kind(place, **words))
-                parts[-1].pause()
-            yield parts
+            yield here
         finally:
-            for part in parts:
-                part.close()
-            place.close()
+            here.close()
+
+
+@contextlib.contextmanager
+def one(kind, here, **more):
+    side = kind(here, **more)
+    try:
+        yield side
+    finally:
+        side.close()
+
+
+@contextlib.contextmanager
+def both(here, **more):
+    """Our engine and Linux, of whom one at a time is awake: none yet."""
+    with one(Engines, here, **more) as ours:
+        ours.pause()
+        with one(Sockets, here) as theirs:
+            theirs.pause()
+            yield ours, theirs

@@ -41,11 +41,11 @@ static void must(int rc, const char *what)
 	exit(1);
 }
 
-static void watch(int fd, uint32_t events, void *what)
+static int watch(int fd, uint32_t events, void *what)
 {
 	struct epoll_event e = {.events = events, .data.ptr = what};
 
-	must(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e), "epoll_ctl");
+	return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e);
 }
 
 static void client_end(struct client *c)
@@ -72,7 +72,8 @@ static void accept_all(int listener, bool generates)
 		c->generates = generates;
 		connections++;
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-		watch(fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, c);
+		if (watch(fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, c) < 0)
+			client_end(c);
 	}
 }
 
@@ -208,9 +209,9 @@ int main(void)
 	must(epoll, "epoll");
 	for (unsigned i = 0; i < 2; i++) {
 		listeners[i] = listen_at(i == 0 ? 7 : 19);
-		watch(listeners[i], EPOLLIN, &listeners[i]);
+		must(watch(listeners[i], EPOLLIN, &listeners[i]), "epoll");
 	}
-	watch(STDIN_FILENO, EPOLLIN, NULL);
+	must(watch(STDIN_FILENO, EPOLLIN, NULL), "epoll");
 	printf("{\"ready\": true}\n");
 	fflush(stdout);
 	for (;;) {

@@ -125,25 +125,35 @@ static void drain(uint32_t conns, double seconds)
 			stack_turn();
 }
 
-// Requests begun in one turn: what has been missed while somebody else had the CPU does not fill the link's
-// ring at once.
+// Requests begun in one turn, and connections looked at for one: what has been missed while somebody else had
+// the CPU does not fill the link's ring at once.
 #define DUE_MOST 64u
 
-// Requests that are due by a rate, to one connection after another.
-static void ask_due(uint32_t conns, uint32_t depth, uint64_t *due_ns, double step_ns, double *part)
+// A connection with fewer than `depth` under way, one after another; NULL: those next in turn have none.
+static struct client *next_free(uint32_t conns, uint32_t depth)
 {
 	static uint32_t at;
+
+	for (unsigned i = 0; i < DUE_MOST; i++) {
+		struct client *c = &load.clients[at++ % conns];
+
+		if (c->state == CLIENT_OPEN && c->out < depth)
+			return c;
+	}
+	return NULL;
+}
+
+// Requests that are due by a rate. Those that find no connection free wait, and their time counts.
+static void ask_due(uint32_t conns, uint32_t depth, uint64_t *due_ns, double step_ns, double *part)
+{
 	const uint64_t now_ns = load_now_ns();
 
 	for (unsigned i = 0; *due_ns <= now_ns && i < DUE_MOST; i++) {
-		struct client *c = &load.clients[at++ % conns];
+		struct client *c = next_free(conns, depth);
 
-		if (c->state == CLIENT_OPEN && c->out < depth) {
-			client_ask(c, 1, *due_ns);
-		} else {
-			load.asked++;
-			load.late++;
-		}
+		if (c == NULL)
+			return;
+		client_ask(c, 1, *due_ns);
 		*part += step_ns;
 		*due_ns += (uint64_t)*part;
 		*part -= (double)(uint64_t)*part;
@@ -157,7 +167,7 @@ void job_requests(const char *args)
 	const double rate = argument(args, "rate", 0);
 	const double flood = argument(args, "flood", 0);
 	uint32_t conns = (uint32_t)argument(args, "conns", load.open);
-	uint32_t depth = (uint32_t)argument(args, "depth", rate > 0 ? DEPTH_MAX : 1);
+	uint32_t depth = (uint32_t)argument(args, "depth", 1);
 	uint64_t began = load_now_ns();
 	const uint64_t warm = began + (uint64_t)(argument(args, "warm", 0.1) * SECOND);
 	const uint64_t end = warm + (uint64_t)(argument(args, "seconds", 1) * SECOND);
@@ -192,20 +202,22 @@ void job_requests(const char *args)
 	}
 	const uint64_t ns = load_now_ns() - began;
 
-	// Without a rate what is under way belongs to nobody's time.
+	const uint64_t done = load.done;
+
 	if (rate > 0)
-		drain(conns, 0.5);
+		load.late = due_ns < end ? (uint64_t)((double)(end - due_ns) * rate / 1e9) : 0;
 	flooded = stack_flooded() - flooded;
 	stack_flood(0, 0, 0);
-	const uint64_t done = load.done, left = unfinished(conns);
+	// What is under way belongs to nobody's time, unless it is as much as was due that counts.
+	drain(conns, rate > 0 ? 0.01 : 1);
+	load.done = rate > 0 ? load.done : done;
+	const uint64_t left = unfinished(conns);
 
-	if (rate <= 0)
-		drain(conns, 1);
-	load.done = done;
-	print(ns, rate > 0 ? left : unfinished(conns), flooded);
+	drain(conns, 1);
+	print(ns, left, flooded);
 }
 
-// connections window= size= seconds= rate= warm=: connect, ask, be answered, close.
+// connections window= size= seconds= rate= warm= flood= spread=: connect, ask, be answered, close.
 void job_connections(const char *args)
 {
 	uint32_t window = (uint32_t)argument(args, "window", 64);
@@ -216,10 +228,15 @@ void job_connections(const char *args)
 	uint64_t now_ns;
 	bool warming = true;
 	double due = 0;
-	uint64_t last_ns = began;
+	uint64_t last_ns = began, flooded = stack_flooded();
 
 	begin(JOB_CONNECTIONS);
 	load.port = (uint16_t)argument(args, "port", 7);
+	if (!stack_flood(argument(args, "flood", 0), (uint32_t)argument(args, "spread", 1e7),
+		    load.port)) {
+		printf("{\"error\": \"no flood can be made\"}\n");
+		return;
+	}
 	load.size = (uint32_t)argument(args, "size", 256);
 	window = window < CLIENTS_MAX - load.open ? window : CLIENTS_MAX - load.open;
 	load.n_places = 0;
@@ -230,6 +247,7 @@ void job_connections(const char *args)
 			warming = false;
 			forget();
 			began = now_ns;
+			flooded = stack_flooded();
 		}
 		due = rate > 0 ? due + (double)(now_ns - last_ns) * rate / 1e9 : window;
 		last_ns = now_ns;
@@ -247,6 +265,8 @@ void job_connections(const char *args)
 	}
 	const uint64_t ns = load_now_ns() - began, done = load.done;
 
+	flooded = stack_flooded() - flooded;
+	stack_flood(0, 0, 0);
 	for (const uint64_t late = load_now_ns() + SECOND;
 		load.n_places < window && load_now_ns() < late;)
 		stack_turn();
@@ -256,7 +276,7 @@ void job_connections(const char *args)
 	load.job = JOB_NONE;
 	for (uint32_t i = 0; i < window; i++)
 		client_drop(&load.clients[load.open + i]);
-	print(ns, left, 0);
+	print(ns, left, flooded);
 }
 
 // bulk seconds= ahead= warm=: as much as goes over all open connections.

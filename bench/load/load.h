@@ -55,7 +55,7 @@ struct load {
 	// tallies of a job
 	uint64_t asked;
 	uint64_t done;
-	uint64_t late; // due when all of a connection's requests were under way
+	uint64_t late; // were due and found no connection free until the end
 	uint64_t wrong;
 	uint64_t failed;
 	uint64_t bytes;

@@ -139,22 +139,22 @@ static void read_all(struct tcp_conn *c, struct stack_end *e)
 		stack_close(e);
 }
 
-void engine_event(struct engine *g, const struct tcp_event *event)
+void engine_event(struct engine *e, const struct tcp_event *event)
 {
-	struct stack_end *e = event->user;
+	struct stack_end *end = event->user;
 	struct tcp_conn *c = event->conn;
 
-	(void)g;
+	(void)e;
 	if (event->what & TCP_EVENT_CONNECTED)
-		user_connected(e);
-	if (e->conn == c && (event->what & TCP_EVENT_WRITABLE) && e->stuck)
-		user_room(e);
-	if (e->conn == c && (event->what & TCP_EVENT_READABLE))
-		read_all(c, e);
-	if (e->conn == c && (event->what & TCP_EVENT_CLOSED))
-		user_over(e, tcp_reason_text(tcp_conn_reason(c)));
-	else if (e->conn == c && (event->what & TCP_EVENT_FIN))
-		user_over(e, "closed");
+		user_connected(end);
+	if (end->conn == c && (event->what & TCP_EVENT_WRITABLE) && end->stuck)
+		user_room(end);
+	if (end->conn == c && (event->what & TCP_EVENT_READABLE))
+		read_all(c, end);
+	if (end->conn == c && (event->what & TCP_EVENT_CLOSED))
+		user_over(end, tcp_reason_text(tcp_conn_reason(c)));
+	else if (end->conn == c && (event->what & TCP_EVENT_FIN))
+		user_over(end, "closed");
 }
 
 // --- the flood
