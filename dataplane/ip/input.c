@@ -68,7 +68,7 @@ static bool header_sums_up(const struct rte_ipv4_hdr *h)
 		sum += words[i];
 	for (unsigned i = sizeof(*h) / 4; i < n; i++)
 		sum += words[i];
-	return ip_checksum_apply(0xffff, sum) == 0;
+	return ip_checksum_fold(sum) == 0xffff;
 }
 
 static bool checksum_is_wrong(const struct rte_mbuf *m, const struct rte_ipv4_hdr *h)

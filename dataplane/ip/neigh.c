@@ -39,7 +39,7 @@ enum state {
 // What each packet needs lies in one cache line.
 struct ip_neigh {
 	struct postern_addr addr;
-	struct rte_ether_addr mac;
+	struct rte_ether_hdr header; // of what is sent there, once it is known where that is
 	uint16_t interface;
 	uint8_t state;
 	uint8_t tries;
@@ -115,7 +115,7 @@ static void state_set(struct ip_layer *ip, struct ip_neigh *n, enum state state)
 		.for_client = n->for_client,
 	};
 
-	memcpy(c.mac, n->mac.addr_bytes, sizeof(c.mac));
+	memcpy(c.mac, n->header.dst_addr.addr_bytes, sizeof(c.mac));
 	ip_neigh_show(ip, index_of(ip, n), &c);
 }
 
@@ -130,7 +130,7 @@ static struct ip_neigh *find(struct ip_layer *ip, uint16_t interface, const stru
 
 static void ask(struct ip_layer *ip, struct ip_neigh *n, bool unicast)
 {
-	const struct rte_ether_addr *to = unicast ? &n->mac : NULL;
+	const struct rte_ether_addr *to = unicast ? &n->header.dst_addr : NULL;
 
 	n->tries++;
 	if (postern_addr_is_v4(&n->addr))
@@ -235,17 +235,20 @@ uint16_t ip_neigh_interface(const struct ip_layer *ip, uint16_t neigh)
 	return ip->neigh[neigh].interface;
 }
 
-static bool transmit(struct ip_layer *ip, const struct ip_neigh *n, struct rte_mbuf *m)
+static void header_set(
+	const struct ip_layer *ip, struct ip_neigh *n, const struct rte_ether_addr *mac)
 {
-	const struct ip_interface *f = &ip->config->interfaces[n->interface];
-	struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, struct rte_ether_hdr *);
+	n->header.dst_addr = *mac;
+	n->header.src_addr = ip->config->interfaces[n->interface].mac;
+	n->header.ether_type = postern_addr_is_v4(&n->addr) ? RTE_BE16(RTE_ETHER_TYPE_IPV4)
+							    : RTE_BE16(RTE_ETHER_TYPE_IPV6);
+}
 
-	eth->dst_addr = n->mac;
-	eth->src_addr = f->mac;
-	eth->ether_type = postern_addr_is_v4(&n->addr) ? rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4)
-						       : rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV6);
+static inline bool transmit(struct ip_layer *ip, const struct ip_neigh *n, struct rte_mbuf *m)
+{
+	memcpy(rte_pktmbuf_mtod(m, void *), &n->header, sizeof(n->header));
 	if (unlikely((m->ol_flags & RTE_MBUF_F_TX_UDP_SEG) ||
-		     m->pkt_len > (uint32_t)f->mtu + IP_OFFSET))
+		     m->pkt_len > (uint32_t)ip->config->interfaces[n->interface].mtu + IP_OFFSET))
 		return ip_split(ip, m, n->interface, postern_addr_is_v4(&n->addr));
 	port_tx_push(&ip->tx[n->interface], m, ip->counters);
 	return true;
@@ -320,7 +323,8 @@ static bool learn(struct ip_layer *ip, uint16_t interface, const struct postern_
 	// RFC 4861 7.2.5: without an address nothing can begin.
 	if (!known && mac == NULL)
 		return true;
-	const bool differs = known && mac != NULL && !rte_is_same_ether_addr(mac, &n->mac);
+	const bool differs =
+		known && mac != NULL && !rte_is_same_ether_addr(mac, &n->header.dst_addr);
 
 	if (differs && !(how & IP_LEARN_OVERRIDE)) {
 		if (n->state == REACHABLE)
@@ -328,7 +332,7 @@ static bool learn(struct ip_layer *ip, uint16_t interface, const struct postern_
 		return true;
 	}
 	if (mac != NULL)
-		n->mac = *mac;
+		header_set(ip, n, mac);
 	n->heard_us = ip->now_us;
 	if (how & IP_LEARN_CONFIRMED)
 		reachable(ip, n);
