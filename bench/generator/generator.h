@@ -19,6 +19,9 @@
 // The largest burst of memif's that still gains anything.
 #define BURST 64u
 
+// What is under way comes back within this.
+#define DRAIN_US 20000u
+
 // Answers that wait for room in the ring.
 #define OUT_MAX 8192u
 

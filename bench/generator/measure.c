@@ -10,9 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-// What is under way comes back within this.
-#define DRAIN_US 20000u
-
 static void drain(struct generator *g, uint64_t us)
 {
 	const uint64_t end = now_us(g) + us;

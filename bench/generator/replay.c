@@ -60,10 +60,11 @@ static void send_record(struct generator *g, const struct record *r)
 	g->tally.sent++;
 }
 
-// replay seconds=N rate=N file=PATH (last)
+// replay seconds=N rate=N file=PATH (last): data of sessions that are open is counted and looked at when it
+// comes back, as with `send`; a packet that was not taken is not counted as sent.
 void replay_command(struct generator *g, const char *args)
 {
-	const double rate = argument(args, "rate", 1e6);
+	const double rate = argument(args, "rate", 0);
 	const char *path = strstr(args, "file=");
 	struct record *records = malloc(RECORDS_MAX * sizeof(*records));
 	const uint32_t n = path != NULL && records != NULL ? load(path + 5, records) : 0;
@@ -76,16 +77,22 @@ void replay_command(struct generator *g, const char *args)
 	}
 	const uint64_t began = now_us(g);
 	const uint64_t end = began + (uint64_t)(argument(args, "seconds", 1) * 1e6);
-	uint64_t came = 0;
+	uint64_t came = 0, took = 0;
 
-	for (uint64_t now = began; now < end + 20000u; now = now_us(g)) {
-		const double owed =
-			now < end ? (double)(now - began) * rate / 1e6 - (double)g->tally.sent : 0;
+	for (uint64_t now = began; now < end + DRAIN_US; now = now_us(g)) {
+		const double allowed = rate > 0 ? (double)(now - began) * rate / 1e6 : 1e18;
 
-		for (unsigned i = 0; i < BURST && (double)i < owed && g->n_out < BURST; i++)
+		if (now < end)
+			took = now - began;
+		for (unsigned i = 0; i < BURST && now < end && (double)g->tally.sent < allowed &&
+				     g->n_out < BURST;
+			i++)
 			send_record(g, &records[g->tally.sent % n]);
 		came += link_turn(g);
 	}
-	printf("{\"sent\": %lu, \"came_back\": %lu}\n", g->tally.sent, came);
+	printf("{\"seconds\": %.6f, \"packets\": %u, \"sent\": %lu, \"received\": %lu, "
+	       "\"checked\": %lu, \"wrong\": %lu, \"came_back\": %lu}\n",
+		(double)took / 1e6, n, g->tally.sent, g->tally.received, g->tally.checked,
+		g->tally.wrong, came);
 	free(records);
 }
