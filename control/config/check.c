@@ -209,6 +209,8 @@ static void check_service_pools(
 			continue;
 		const struct check_name *pool = check_names_find(pools, s->pool);
 		if (pool) {
+			if (s->mode == CONFIG_MODE_RELAY)
+				continue;
 			check_families(ctx, s, i, &c->pools.items[pool->index]);
 		} else {
 			config_path_set(ctx, "services[%zu].pool", i);
@@ -247,6 +249,7 @@ void config_check(struct config_context *ctx, const struct config *c)
 	check_service_pools(ctx, c, &pools);
 	check_service_sides(ctx, c, &interfaces);
 	check_services(ctx, c);
+	check_relays(ctx, c, &pools);
 	check_outbound(ctx, c, &pools, &interfaces);
 	check_own_addresses(ctx, c);
 	check_sides(ctx, c);

@@ -55,6 +55,10 @@ void check_tls(
 void check_service_warnings(
 	struct config_context *ctx, const struct config *c, const struct check_names *pools);
 
+// Services in relay mode: their rules, and keys of the other mode.
+void check_relays(
+	struct config_context *ctx, const struct config *c, const struct check_names *pools);
+
 // Outbound rules: names, and what belongs to which mode. The tables are of all pools and interfaces.
 void check_outbound(struct config_context *ctx, const struct config *c,
 	const struct check_names *pools, const struct check_names *interfaces);

@@ -6,6 +6,7 @@
 
 #include "postern/addr.h"
 #include "postern/dataplane.h"
+#include "postern/hello.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,6 +27,7 @@ enum config_log {
 
 enum config_mode {
 	CONFIG_MODE_FORWARD,
+	CONFIG_MODE_RELAY,
 };
 
 // What a service is for; sets what the file does not say of it (service.c).
@@ -36,6 +38,22 @@ enum config_profile {
 	CONFIG_PROFILE_AV_EDGE,
 	CONFIG_PROFILE_XMPP,
 	CONFIG_PROFILE_WEB,
+};
+
+// What members of a service in relay mode are told about clients.
+enum config_proxy {
+	CONFIG_PROXY_NONE,
+	CONFIG_PROXY_V2,
+};
+
+// Versions of TLS that a rule may ask for.
+enum config_version {
+	CONFIG_VERSION_ANY,
+	CONFIG_VERSION_SSL3,
+	CONFIG_VERSION_TLS10,
+	CONFIG_VERSION_TLS11,
+	CONFIG_VERSION_TLS12,
+	CONFIG_VERSION_TLS13,
 };
 
 enum config_service_transport {
@@ -174,12 +192,27 @@ struct config_listen {
 	uint16_t last_port; // of a range that begins at at.port; 0: one port
 };
 
+// Where clients of a service in relay mode go that say such a thing first.
+struct config_choose {
+	CONFIG_LIST(uint32_t) first;      // enum postern_hello
+	CONFIG_LIST(char *) server_names; // lower case
+	char *organisation;               // NULL: the names are in the list
+	bool no_server_name;
+	CONFIG_LIST(char *) alpn;
+	enum config_version version; // the highest that is offered is at most this
+	char *pool;                  // NULL: refused
+	bool refuse;
+	int line;
+};
+
 struct config_service {
 	char *name;
 	CONFIG_LIST(struct config_listen) listen;
 	enum config_mode mode;
 	char *side; // interface that announces the address; NULL: the one whose prefix holds it
-	char *pool;
+	char *pool; // in relay mode of clients that no rule fits
+	CONFIG_LIST(struct config_choose) choose; // of relay mode: the first that fits counts
+	enum config_proxy proxy_protocol;         // likewise
 	char *fqdn;         // name that it is published under; NULL: as the profile has it
 	char *organisation; // whom it is for; NULL: all of them
 	struct config_tls tls;
@@ -280,6 +313,9 @@ struct config {
 		uint32_t buffers;
 		uint32_t sessions;
 		uint32_t member_flows;
+		uint32_t connections;
+		uint32_t connections_per_address;
+		uint32_t opening_per_address;
 		bool busy_poll;
 	} dataplane;
 	CONFIG_LIST(struct config_interface) interfaces;
@@ -374,6 +410,8 @@ bool config_probe_alive(const struct config_probe *p, uint32_t status);
 const char *config_listen_format(
 	const struct config_listen *l, char buf[static CONFIG_LISTEN_TEXT]);
 
+uint16_t config_version_number(enum config_version v); // 0x0303; 0 of any
+const char *config_mode_name(enum config_mode m);
 const char *config_profile_name(enum config_profile p);
 const char *config_transport_name(enum config_service_transport t);
 const char *config_translate_name(enum config_translate t);

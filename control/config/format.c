@@ -113,6 +113,7 @@ void config_value_print(FILE *to, const struct schema_field *f, const void *at)
 	case SCHEMA_NAME:
 	case SCHEMA_TEXT:
 	case SCHEMA_HOST:
+	case SCHEMA_SERVER_NAME:
 	case SCHEMA_DOMAIN:
 	case SCHEMA_PATH:
 	case SCHEMA_DEVICE:
@@ -180,6 +181,8 @@ static const char *fixed_expectation(enum schema_type type)
 		return "a text on one line";
 	case SCHEMA_HOST:
 		return "a host name such as fe1.example.net";
+	case SCHEMA_SERVER_NAME:
+		return "a name such as sip.example.net, or \"*.example.net\"";
 	case SCHEMA_DOMAIN:
 		return "a SIP domain such as example.net";
 	case SCHEMA_PATH:

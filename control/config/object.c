@@ -23,8 +23,8 @@ void schema_list_store(void *at, struct schema_list list)
 bool schema_is_text(enum schema_type type)
 {
 	return type == SCHEMA_NAME || type == SCHEMA_TEXT || type == SCHEMA_HOST ||
-	       type == SCHEMA_PATH || type == SCHEMA_DEVICE || type == SCHEMA_SIP_URI ||
-	       type == SCHEMA_DOMAIN;
+	       type == SCHEMA_SERVER_NAME || type == SCHEMA_PATH || type == SCHEMA_DEVICE ||
+	       type == SCHEMA_SIP_URI || type == SCHEMA_DOMAIN;
 }
 
 size_t schema_value_size(const struct schema_field *f)
@@ -43,6 +43,7 @@ size_t schema_value_size(const struct schema_field *f)
 	case SCHEMA_NAME:
 	case SCHEMA_TEXT:
 	case SCHEMA_HOST:
+	case SCHEMA_SERVER_NAME:
 	case SCHEMA_DOMAIN:
 	case SCHEMA_PATH:
 	case SCHEMA_DEVICE:

@@ -12,29 +12,30 @@
 
 // What a value is, and in brackets the C type that keeps it.
 enum schema_type {
-	SCHEMA_BOOL,     // [bool]
-	SCHEMA_NUMBER,   // [uint32_t]
-	SCHEMA_CPU,      // [uint32_t]
-	SCHEMA_DURATION, // [uint32_t] milliseconds
-	SCHEMA_PERCENT,  // [uint32_t]
-	SCHEMA_SIZE,     // [uint32_t] units of 2^20 bytes
-	SCHEMA_CHOICE,   // [uint32_t, or an enum of that size] index into `choices`
-	SCHEMA_NAME,     // [char *] of an object
-	SCHEMA_TEXT,     // [char *] one argument, taken as it is
-	SCHEMA_HOST,     // [char *] name in DNS
-	SCHEMA_PATH,     // [char *] made absolute
-	SCHEMA_DEVICE,   // [char *] PCI address with domain, or virtual device
-	SCHEMA_ADDRESS,  // [struct postern_addr] of one host
-	SCHEMA_PREFIX,   // [struct postern_prefix] a host's address in its network
-	SCHEMA_NETWORK,  // [struct postern_prefix] no bits beyond its length
-	SCHEMA_ENDPOINT, // [struct postern_endpoint]
-	SCHEMA_LISTEN,   // [struct config_listen] its port may come from a profile
-	SCHEMA_DOMAIN,   // [char *] SIP domain, in the one spelling of domain.h
-	SCHEMA_PORTS,    // [struct config_ports] one or a range
-	SCHEMA_SIP_URI,  // [char *] of the schemes sip and sips
-	SCHEMA_STATUS,   // [uint32_t] of a final SIP response, or the first digit of a class
-	SCHEMA_SOCKET,   // [struct postern_endpoint] of the kernel's, where we listen
-	SCHEMA_OBJECT,   // [a struct] a mapping with fields of its own
+	SCHEMA_BOOL,        // [bool]
+	SCHEMA_NUMBER,      // [uint32_t]
+	SCHEMA_CPU,         // [uint32_t]
+	SCHEMA_DURATION,    // [uint32_t] milliseconds
+	SCHEMA_PERCENT,     // [uint32_t]
+	SCHEMA_SIZE,        // [uint32_t] units of 2^20 bytes
+	SCHEMA_CHOICE,      // [uint32_t, or an enum of that size] index into `choices`
+	SCHEMA_NAME,        // [char *] of an object
+	SCHEMA_TEXT,        // [char *] one argument, taken as it is
+	SCHEMA_HOST,        // [char *] name in DNS
+	SCHEMA_SERVER_NAME, // [char *] name in DNS in lower case, or "*." and one
+	SCHEMA_PATH,        // [char *] made absolute
+	SCHEMA_DEVICE,      // [char *] PCI address with domain, or virtual device
+	SCHEMA_ADDRESS,     // [struct postern_addr] of one host
+	SCHEMA_PREFIX,      // [struct postern_prefix] a host's address in its network
+	SCHEMA_NETWORK,     // [struct postern_prefix] no bits beyond its length
+	SCHEMA_ENDPOINT,    // [struct postern_endpoint]
+	SCHEMA_LISTEN,      // [struct config_listen] its port may come from a profile
+	SCHEMA_DOMAIN,      // [char *] SIP domain, in the one spelling of domain.h
+	SCHEMA_PORTS,       // [struct config_ports] one or a range
+	SCHEMA_SIP_URI,     // [char *] of the schemes sip and sips
+	SCHEMA_STATUS,      // [uint32_t] of a final SIP response, or the first digit of a class
+	SCHEMA_SOCKET,      // [struct postern_endpoint] of the kernel's, where we listen
+	SCHEMA_OBJECT,      // [a struct] a mapping with fields of its own
 };
 
 enum schema_flags {
@@ -80,7 +81,7 @@ struct schema_object {
 };
 
 // Most fields of any one object.
-#define SCHEMA_MOST_FIELDS 16
+#define SCHEMA_MOST_FIELDS 32
 
 // The whole file; its struct is struct config.
 extern const struct schema_object config_schema;
@@ -94,6 +95,9 @@ extern const struct schema_object config_service_schema;
 // Certificates of a pool and of a service; their struct is struct config_tls.
 extern const struct schema_object config_pool_tls_schema;
 extern const struct schema_object config_service_tls_schema;
+
+// A rule of relay mode; its struct is struct config_choose.
+extern const struct schema_object config_choose_schema;
 
 // An outbound rule; its struct is struct config_outbound.
 extern const struct schema_object config_outbound_schema;

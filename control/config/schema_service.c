@@ -13,7 +13,8 @@
 #define NAME_LENGTH (POSTERN_NAME_SIZE - 1)
 #define HOST_LENGTH 253 // RFC 1035 2.3.4: 255 bytes on the wire, less the first length and the root
 
-static const char *const modes[] = {"forward", NULL};
+static const char *const modes[] = {"forward", "relay", NULL};
+static const char *const proxies[] = {"none", "v2", NULL};
 static const char *const profiles[] = {
 	"none", "access-edge", "web-conferencing", "av-edge", "xmpp", "web", NULL};
 static const char *const service_transports[] = {"tcp", "udp", NULL};
@@ -30,7 +31,7 @@ static const struct schema_field timeout_fields[] = {
 		.standard = "15s",
 		.minimum = 100,
 		.maximum = 10 * MINUTE,
-		.help = "Until both sides have answered."},
+		.help = "Until both sides have answered; in `mode: relay` the hello as well."},
 	{.key = "idle",
 		.type = SCHEMA_DURATION,
 		.offset = offsetof(struct postern_session_times, idle_ms),
@@ -52,7 +53,7 @@ static const struct schema_field timeout_fields[] = {
 		.standard = "10s",
 		.minimum = 100,
 		.maximum = 10 * MINUTE,
-		.help = "After a reset, to meet what is still on its way."},
+		.help = "After a reset, to meet what is still on its way, in `mode: forward`."},
 };
 static const struct schema_object timeouts_object = {
 	.size = sizeof(struct postern_session_times),
@@ -82,7 +83,9 @@ static const struct schema_field service_fields[] = {
 		.flags = SCHEMA_REQUIRED,
 		.offset = offsetof(struct config_service, mode),
 		.choices = modes,
-		.help = "`forward`: packets are steered, nothing is terminated."},
+		.help = "`forward`: packets are steered, nothing is terminated. `relay`: TCP ends "
+			"here on both sides, and what a client says first chooses the pool "
+			"(`choose`)."},
 	{.key = "side",
 		.type = SCHEMA_NAME,
 		.offset = offsetof(struct config_service, side),
@@ -94,7 +97,23 @@ static const struct schema_field service_fields[] = {
 		.flags = SCHEMA_REQUIRED,
 		.offset = offsetof(struct config_service, pool),
 		.maximum = NAME_LENGTH,
-		.help = "Pool whose members serve."},
+		.help = "Pool whose members serve; in `mode: relay` clients that no rule of "
+			"`choose` fits."},
+	{.key = "choose",
+		.type = SCHEMA_OBJECT,
+		.flags = SCHEMA_LIST,
+		.offset = offsetof(struct config_service, choose),
+		.most = 4096,
+		.object = &config_choose_schema,
+		.help = "Of `mode: relay`: where clients go by what they say first. The first "
+			"rule that fits counts; keys that it does not have fit always."},
+	{.key = "proxy-protocol",
+		.type = SCHEMA_CHOICE,
+		.offset = offsetof(struct config_service, proxy_protocol),
+		.standard = "none",
+		.choices = proxies,
+		.help = "Of `mode: relay`: `v2` tells members the client's address and port, and "
+			"the server name, by the PROXY protocol, which they must expect."},
 	{.key = "fqdn",
 		.type = SCHEMA_HOST,
 		.offset = offsetof(struct config_service, fqdn),
@@ -191,6 +210,11 @@ const struct schema_object config_service_schema = {
 	.count = sizeof(service_fields) / sizeof(service_fields[0]),
 	.fields = service_fields,
 };
+
+const char *config_mode_name(enum config_mode m)
+{
+	return modes[m];
+}
 
 const char *config_profile_name(enum config_profile p)
 {

@@ -153,6 +153,20 @@ static int parse_host(struct config_input *in, void *at)
 	return config_store_text(in->text, at);
 }
 
+static int parse_server_name(struct config_input *in, void *at)
+{
+	const char *host = strncmp(in->text, "*.", 2) == 0 ? in->text + 2 : in->text;
+	struct postern_addr address;
+	if (!config_is_host(host) || postern_addr_parse(host, &address) == 0)
+		return config_wrong(in, "%s is no name of a server", in->quoted);
+	int rc = config_store_text(in->text, at);
+	char *text;
+	memcpy(&text, at, sizeof(text));
+	for (size_t i = 0; rc == 0 && text[i]; i++)
+		text[i] = (char)tolower((unsigned char)text[i]);
+	return rc;
+}
+
 static int parse_domain(struct config_input *in, void *at)
 {
 	struct postern_domain domain;
@@ -260,6 +274,8 @@ static int parse_text(struct config_input *in, void *at)
 		return parse_domain(in, at);
 	case SCHEMA_HOST:
 		return parse_host(in, at);
+	case SCHEMA_SERVER_NAME:
+		return parse_server_name(in, at);
 	case SCHEMA_PATH:
 		return parse_path(in, at);
 	case SCHEMA_DEVICE:

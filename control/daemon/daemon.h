@@ -89,6 +89,10 @@ int listen_ids_get_outbound(struct listen_ids *ids, const struct config_outbound
 void listen_ids_sweep(struct listen_ids *ids, const struct postern_snapshot *snapshot,
 	const struct postern_dataplane *dp);
 
+// snapshot_relay.c: what of a service is relay mode's. False: out of memory.
+bool snapshot_relay_fill(struct postern_service *to, const struct config *c,
+	const struct config_service *from, const struct pool_set *pools);
+
 // snapshot.c: what the dataplane is told for a configuration, its pools and its organisations. NULL when
 // memory or ids have run out.
 struct postern_snapshot *snapshot_build(const struct config *config, const struct pool_set *pools,

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define KEY_SIZE (POSTERN_NAME_SIZE + POSTERN_ENDPOINT_TEXT + sizeof("outbound - udp"))
+#define KEY_SIZE (POSTERN_NAME_SIZE + POSTERN_ENDPOINT_TEXT + sizeof("outbound - udp relay"))
 
 struct listen_ids {
 	json_t *by_key; // "service address:port transport", "outbound name address" to id
@@ -40,15 +40,17 @@ void listen_ids_free(struct listen_ids *ids)
 	free(ids);
 }
 
-// The end of a range is left out, so that one that grows keeps its sessions.
+// The end of a range is left out, so that one that grows keeps its sessions. Those of one mode mean
+// nothing to the other.
 static void key_write(char key[static KEY_SIZE], const struct config_service *service,
 	const struct config_listen *listen)
 {
 	char text[POSTERN_ENDPOINT_TEXT];
 
-	snprintf(key, KEY_SIZE, "%s %s%s %s", service->name,
+	snprintf(key, KEY_SIZE, "%s %s%s %s%s", service->name,
 		postern_endpoint_format(&listen->at, text), listen->last_port != 0 ? "-" : "",
-		config_transport_name(service->transport));
+		config_transport_name(service->transport),
+		service->mode == CONFIG_MODE_RELAY ? " relay" : "");
 }
 
 static int id_get(struct listen_ids *ids, const char *key)

@@ -240,7 +240,7 @@ static bool services_fill(struct postern_snapshot *s, const struct config *c,
 			.close_on_block = from->on_block == CONFIG_ON_BLOCK_RESET,
 		};
 		name_copy(to->name, from->name);
-		if (!listens_fill(s, c, i, ids))
+		if (!snapshot_relay_fill(to, c, from, pools) || !listens_fill(s, c, i, ids))
 			return false;
 	}
 	return true;

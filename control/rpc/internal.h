@@ -304,6 +304,7 @@ void rpc_methods_member(struct rpc_context *context);
 void rpc_methods_node(struct rpc_context *context);
 void rpc_methods_session(struct rpc_context *context);
 void rpc_methods_session_close(struct rpc_context *context);
+void rpc_methods_hello(struct rpc_context *context);
 void rpc_methods_why(struct rpc_context *context);
 void rpc_methods_stats(struct rpc_context *context);
 void rpc_methods_organisation(struct rpc_context *context);

@@ -16,6 +16,7 @@ void rpc_methods_add(struct rpc_context *context)
 	rpc_methods_node(context);
 	rpc_methods_session(context);
 	rpc_methods_session_close(context);
+	rpc_methods_hello(context);
 	rpc_methods_why(context);
 	rpc_methods_stats(context);
 	rpc_methods_organisation(context);

@@ -11,15 +11,6 @@
 
 #include <string.h>
 
-static const char *mode_name(enum config_mode mode)
-{
-	switch (mode) {
-	case CONFIG_MODE_FORWARD:
-		return "forward";
-	}
-	return "unknown";
-}
-
 const struct config_service *rpc_find_service(
 	struct rpc_call *call, struct rpc_context *context, const char *name)
 {
@@ -103,7 +94,7 @@ static json_t *addresses(const struct config_service *service)
 static json_t *row(const struct config_service *service, const struct postern_listen_stats *sum)
 {
 	return json_pack("{s:o, s:s, s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
-		rpc_text(service->name), "mode", mode_name(service->mode), "pool",
+		rpc_text(service->name), "mode", config_mode_name(service->mode), "pool",
 		rpc_text(service->pool), "transport", config_transport_name(service->transport),
 		"listen", addresses(service), "translate",
 		config_translate_name(service->translate), "sessions",

@@ -7,6 +7,7 @@
 #include "control/rpc/session.h"
 
 #include "postern/dataplane.h"
+#include "postern/relay.h"
 #include "postern/snapshot.h"
 
 #include <errno.h>
@@ -39,7 +40,7 @@ static json_t *member_address(const struct pool_member *m, const struct postern_
 {
 	const struct postern_endpoint own = {m->at.addr, s->member_port};
 
-	return rpc_endpoint(s->kind == POSTERN_SESSION_SERVICE ? &m->at : &own);
+	return rpc_endpoint(rpc_session_is_service(s) ? &m->at : &own);
 }
 
 // What has been removed since the session began is shown as null.
@@ -55,11 +56,44 @@ static json_t *session_object(const struct rpc_context *context, const struct po
 		postern_session_state_name(s->state), "protocol",
 		s->protocol == IPPROTO_UDP ? "udp" : "tcp", "client", rpc_endpoint(&s->client),
 		"service", text_or_null(rpc_session_belongs(snapshot, s)), "listen",
-		l ? rpc_endpoint(&l->at) : json_null(), "translated", rpc_endpoint(&s->translated),
+		l ? rpc_endpoint(&l->at) : json_null(), "translated",
+		postern_addr_is_none(&s->translated.addr) ? json_null()
+							  : rpc_endpoint(&s->translated),
 		"member", m ? rpc_textf("%s/%s", m->pool->name, m->name) : json_null(), "address",
 		m ? member_address(m, s) : json_null(), "age-ms", rpc_uint(s->age_ms), "idle-ms",
 		rpc_uint(s->idle_ms), "bytes-in", rpc_uint(s->bytes_in), "bytes-out",
 		rpc_uint(s->bytes_out));
+}
+
+// What ss(8) tells of a connection.
+static json_t *connection_object(const struct postern_tcp_info *i)
+{
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"state", i->state, "local", rpc_endpoint(&i->local), "peer",
+		rpc_endpoint(&i->remote), "recv-q", rpc_uint(i->recv_q), "send-q",
+		rpc_uint(i->send_q), "rtt-us", rpc_uint(i->rtt_us), "rttvar-us",
+		rpc_uint(i->rttvar_us), "rto-us", rpc_uint(i->rto_us), "retrans",
+		rpc_uint(i->retransmitted), "lost", rpc_uint(i->lost), "mss", rpc_uint(i->mss),
+		"cwnd", rpc_uint(i->cwnd), "snd-wnd", rpc_uint(i->snd_wnd), "last-rcv-ms",
+		rpc_uint(i->last_heard_ms));
+}
+
+static json_t *hello_object(const struct postern_relay_info *r)
+{
+	return json_pack("{s:s, s:s, s:o, s:o, s:o}", "first",
+		postern_hello_name((enum postern_hello)r->kind), "version",
+		postern_tls_version_name(r->version), "server-name", rpc_text(r->name), "alpn",
+		rpc_text(r->alpn), "ja4", rpc_text(r->ja4));
+}
+
+// A session in relay mode is a pair of connections and what was read.
+static void add_relay(json_t *object, const struct postern_relay_info *r)
+{
+	json_object_set_new(object, "hello", r->has_hello ? hello_object(r) : json_null());
+	json_object_set_new(object, "members-asked", rpc_uint(r->asked));
+	json_object_set_new(object, "client-connection", connection_object(&r->client));
+	json_object_set_new(object, "member-connection",
+		r->has_member ? connection_object(&r->member) : json_null());
 }
 
 static void walk_free(struct walk *w)
@@ -192,7 +226,13 @@ static void session_show(struct rpc_call *call, const json_t *params, void *user
 		rpc_fail_not_found(call, "session", id, "one that is still open");
 		return;
 	}
-	rpc_reply(call, session_object(context, &s));
+	json_t *object = session_object(context, &s);
+	struct postern_relay_info relay;
+
+	if (object && s.kind == POSTERN_SESSION_RELAY &&
+		postern_relay_get(context->dp, worker, slot, generation, &relay) == 0)
+		add_relay(object, &relay);
+	rpc_reply(call, object);
 }
 
 static const struct rpc_param list_params[] = {

@@ -32,7 +32,7 @@ const char *rpc_session_service(const struct postern_snapshot *s, const struct p
 const char *rpc_session_belongs(
 	const struct postern_snapshot *s, const struct postern_session *session)
 {
-	if (session->kind == POSTERN_SESSION_SERVICE)
+	if (rpc_session_is_service(session))
 		return rpc_session_service(s, rpc_session_listen(s, session->listen));
 	for (uint16_t i = 0; s && i < s->n_outbounds; i++)
 		if (s->outbounds[i].id == session->listen)
@@ -66,8 +66,7 @@ static bool service_matches(const struct rpc_context *context, const struct rpc_
 	if (!wanted)
 		return true;
 	const struct postern_snapshot *snapshot = context->snapshot(context->daemon);
-	const char *name =
-		s->kind == POSTERN_SESSION_SERVICE ? rpc_session_belongs(snapshot, s) : NULL;
+	const char *name = rpc_session_is_service(s) ? rpc_session_belongs(snapshot, s) : NULL;
 	return name && strcmp(name, wanted) == 0;
 }
 
@@ -156,5 +155,5 @@ json_t *rpc_session_id_mistake(json_t *mistakes)
 		"an id as session list shows it, like w0.3fa2.17");
 }
 
-const char *const rpc_session_kinds[] = {"service", "outbound", "inbound", NULL};
+const char *const rpc_session_kinds[] = {"service", "outbound", "inbound", "relay", NULL};
 const char *const rpc_session_states[] = {"opening", "established", "closing", "reset", NULL};

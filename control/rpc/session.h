@@ -29,8 +29,8 @@ extern const char *const rpc_session_states[];
 		{"client", RPC_STRING, false, false, NULL,                                         \
 			"sessions from this ADDRESS, ADDRESS/BITS or ADDRESS:PORT only"},          \
 		{"kind", RPC_STRING, false, false, rpc_session_kinds,                              \
-			"service: of services; outbound: begun by members; inbound: begun at "     \
-			"members' own addresses"},                                                 \
+			"service: of services; relay: of services in relay mode; outbound: begun " \
+			"by members; inbound: begun at members' own addresses"},                   \
 	{                                                                                          \
 		"state", RPC_STRING, false, false, rpc_session_states,                             \
 			"sessions in this state only"                                              \
@@ -48,6 +48,12 @@ bool rpc_session_matches(const struct rpc_context *context, const struct rpc_ses
 // Reads wWORKER.SLOT.GENERATION.
 bool rpc_session_id_parse(const char *text, unsigned *worker, uint32_t *slot, uint32_t *generation);
 json_t *rpc_session_id_mistake(json_t *mistakes);
+
+// True if it is one of a service, in whichever mode.
+static inline bool rpc_session_is_service(const struct postern_session *s)
+{
+	return s->kind == POSTERN_SESSION_SERVICE || s->kind == POSTERN_SESSION_RELAY;
+}
 
 // NULL: it has been removed since.
 const struct postern_listen *rpc_session_listen(const struct postern_snapshot *s, uint16_t id);

@@ -7,6 +7,7 @@
 #include "control/rpc/session.h"
 #include "control/rpc/why.h"
 
+#include "postern/hello.h"
 #include "postern/snapshot.h"
 
 #include <netinet/in.h>
@@ -36,6 +37,35 @@ static const struct words all[] = {
 		"reset: "
 		"the session had ended, or postern was restarted since",
 		"nothing, if it connects anew; posternctl audit list tells of restarts"),
+	W(REFUSE_MEMBERS_FAILED,
+		"{from} wanted to reach {to} ({service}, {hello}): every member that was asked "
+		"refused or did not answer ({asked})",
+		"posternctl member list --pool {pool}; posternctl why {service}"),
+	W(REFUSE_HELLO_TIMEOUT,
+		"{from} connected to {to} ({service}) and did not say in time what it wants "
+		"({hello})",
+		"a probe, or a path that loses large packets: does it end after some 1,400 bytes? "
+		"Else raise timeouts: {opening: ...} of the service"),
+	W(REFUSE_HELLO_MALFORMED, "{from} sent a broken ClientHello to {to} ({service})",
+		"what software is it? tcpdump on its side shows the bytes"),
+	W(REFUSE_HELLO_TOO_LONG,
+		"{from} sent a ClientHello of more than 16 KB to {to} ({service}), or one in more "
+		"than 64 records",
+		"nothing, if it is a scan"),
+	W(REFUSE_HELLO_NAME,
+		"{from} asked {to} ({service}) for a server name that is no name in DNS",
+		"names end without a dot, and hold letters, digits and hyphens"),
+	W(REFUSE_NOT_TLS,
+		"{from} wanted to reach {to} ({service}) and did not begin with TLS: {hello}",
+		"if it should pass, add a rule with first: and a pool to choose of the service"),
+	W(REFUSE_RULE, "{from} wanted to reach {to} ({service}): a rule refuses it ({hello})",
+		"posternctl config show: the rules under choose of the service"),
+	W(REFUSE_OPENING_LIMIT,
+		"{from} had as many connections with {service} whose hello is not whole as one "
+		"address may",
+		"opening-per-address under dataplane is the limit (a restart)"),
+	W(CLOSE_LOST, "a session of {from} with {service} was ended: the {side} no longer answered",
+		"the way to the {side}, or the {side} itself, is gone"),
 	W(DROP_TABLE_FULL,
 		"{from} wanted to reach {to} ({service}): the session table was full of "
 		"established sessions",
@@ -138,8 +168,8 @@ static const struct words all[] = {
 		"its "
 		"address without an admitted partner",
 		"posternctl audit list tells what was changed, and by whom"),
-	W(CLOSE_RESET, "a session of {from} with {service} was reset by its member {member}",
-		"the server on {member} did not want it any more: its own log says why"),
+	W(CLOSE_RESET, "a session of {from} with {service} was reset by the {side} ({member})",
+		"who ended it did not want it any more: the log of the {side} says why"),
 };
 
 static const struct words *words_of(uint16_t reason)
@@ -273,6 +303,30 @@ static void put_asked(struct filling *f)
 	put(f, text, strlen(text));
 }
 
+// What a relayed client said first.
+static void put_hello(struct filling *f)
+{
+	uint32_t kind = POSTERN_HELLO_SILENT, version = 0;
+	size_t length = 0;
+	char text[160];
+
+	(void)postern_record_number(f->r, POSTERN_FACT_HELLO, &kind);
+	(void)postern_record_number(f->r, POSTERN_FACT_VERSION, &version);
+	const char *name = postern_record_find(f->r, POSTERN_FACT_SERVER_NAME, &length);
+
+	if (kind != POSTERN_HELLO_TLS && kind != POSTERN_HELLO_SSLV2)
+		snprintf(text, sizeof(text), "%s", postern_hello_name((enum postern_hello)kind));
+	else if (name)
+		snprintf(text, sizeof(text), "%s, for %.*s",
+			postern_tls_version_name((uint16_t)version), (int)length, name);
+	else if (version != 0)
+		snprintf(text, sizeof(text), "%s, without a server name",
+			postern_tls_version_name((uint16_t)version));
+	else
+		snprintf(text, sizeof(text), "part of a ClientHello");
+	put(f, text, strlen(text));
+}
+
 static void put_quiet(struct filling *f)
 {
 	uint32_t ms = 0;
@@ -378,6 +432,8 @@ static void put_named(struct filling *f, const char *name, size_t length)
 		put_admission(f);
 	} else if (IS("admission-next")) {
 		put_admission_next(f);
+	} else if (IS("hello")) {
+		put_hello(f);
 	} else if (IS("quiet")) {
 		put_quiet(f);
 	} else {
@@ -432,6 +488,7 @@ const char *rpc_why_step(const struct postern_record *r)
 		[POSTERN_STEP_OPEN] = "open",
 		[POSTERN_STEP_MEMBER] = "member",
 		[POSTERN_STEP_CLOSE] = "close",
+		[POSTERN_STEP_HELLO] = "hello",
 	};
 
 	return r->step < POSTERN_STEPS ? names[r->step] : "?";

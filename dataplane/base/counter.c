@@ -10,6 +10,9 @@ static const struct {
 #define X(enumerator, shown, text) [POSTERN_COUNTER_##enumerator] = {shown, text},
 	POSTERN_COUNTERS(X)
 #undef X
+#define X(enumerator, shown, text) [POSTERN_COUNTER_TCP_##enumerator] = {shown, text},
+		POSTERN_TCP_COUNTERS(X)
+#undef X
 };
 
 const char *postern_counter_name(enum postern_counter c)

@@ -2,16 +2,13 @@
 // The beginning of a session: which member, from which address and port of ours, and again when
 // the first choice does not answer.
 
+#include "base/pick.h"
 #include "steer/private.h"
 #include "steer/table.h"
 
 #include <rte_byteorder.h>
 
 #include <errno.h>
-
-// Slots looked at behind a member that takes nothing, before the others are simply listed. With
-// half of a pool down 64 slots in a row without a healthy one have a probability of 2^-64.
-#define WALK_SLOTS 64u
 
 // Ports below 1024 belong to services (RFC 6335 6); the rest are 64,512 for each member and
 // address of ours.
@@ -30,62 +27,28 @@ static uint32_t choice_hash(const struct steer_listen *l, const struct ip_tuple 
 	return (uint32_t)(h >> 32);
 }
 
-// A member that has just come back may take a share only; which clients it takes follows from their
-// hash, so that a client's repetition meets the same answer.
-static bool takes_new(const struct steer *s, uint16_t member, uint32_t hash)
+static bool is_family(const void *context, uint16_t member, uint8_t family)
 {
-	const uint32_t word = __atomic_load_n(&s->health[member], __ATOMIC_RELAXED);
+	const struct steer *s = context;
 
-	return (word & POSTERN_MEMBER_TAKES_NEW) &&
-	       (hash & 0xffu) >= POSTERN_MEMBER_SHARE_WITHHELD(word);
-}
-
-static bool is_choice(const struct steer *s, uint16_t member, uint8_t family, uint16_t avoid)
-{
-	// Among the last that are left nobody is spared.
-	return member != avoid && s->members[member].family == family && takes_new(s, member, 0xff);
-}
-
-// For a pool that is nearly all down: the n-th of those that take sessions.
-static uint16_t pick_from_list(const struct steer *s, const struct postern_pool *pool,
-	uint8_t family, uint32_t hash, uint16_t avoid)
-{
-	uint32_t choices = 0;
-
-	for (unsigned i = 0; i < pool->n_members; i++)
-		choices += is_choice(s, pool->members[i], family, avoid);
-	if (choices == 0)
-		return POSTERN_ID_NONE;
-	uint32_t n = base_hash_reduce(hash, choices);
-
-	for (unsigned i = 0; i < pool->n_members; i++)
-		if (is_choice(s, pool->members[i], family, avoid) && n-- == 0)
-			return pool->members[i];
-	return POSTERN_ID_NONE;
+	return s->members[member].family == family;
 }
 
 uint16_t steer_pick_member(const struct steer *s, const struct steer_listen *l, uint8_t family,
 	const struct ip_tuple *tuple, uint16_t avoid)
 {
-	const struct postern_pool *pool = s->config->pools[l->pool];
-	const struct postern_maglev *maglev = &pool->maglev[family];
-	const uint32_t hash = choice_hash(l, tuple);
+	const struct base_pick pick = {
+		.pool = s->config->pools[l->pool],
+		.health = s->health,
+		.is_family = is_family,
+		.context = s,
+		.avoid = &avoid,
+		.n_avoid = avoid != POSTERN_ID_NONE,
+		.hash = choice_hash(l, tuple),
+		.family = family,
+	};
 
-	if (maglev->size == 0)
-		return POSTERN_ID_NONE;
-	const uint32_t first = base_hash_reduce(hash, maglev->size);
-	uint32_t at = first;
-
-	for (unsigned i = 0; i < WALK_SLOTS; i++) {
-		if (maglev->slots[at] != avoid && takes_new(s, maglev->slots[at], hash))
-			return maglev->slots[at];
-		at = at + 1 < maglev->size ? at + 1 : 0;
-	}
-	const uint16_t left = pick_from_list(s, pool, family, hash, avoid);
-
-	if (left == POSTERN_ID_NONE && pool->try_all && maglev->slots[first] != avoid)
-		return maglev->slots[first];
-	return left;
+	return base_pick_member(&pick);
 }
 
 // A port with which the address is at home here, so that the member's packets find their owner.
@@ -182,8 +145,11 @@ static int draw_port(
 		*hash = prepared ? p->member_hash : steer_tuple_hash(s, &t);
 		const uint32_t taken = steer_table_find(s, *hash, &t);
 
-		if (taken == STEER_NO_REF)
+		if (taken == STEER_NO_REF) {
+			if (s->is_taken != NULL && s->is_taken(s->context, &t))
+				continue;
 			return 0;
+		}
 		struct steer_flow *holder = steer_flow_at(s, taken / 2);
 
 		if (i >= STEER_PORT_DRAWS / 2 && holder != f && steer_flow_may_give_way(holder)) {

@@ -238,6 +238,8 @@ struct steer {
 		uint32_t at; // slot
 		uint64_t cursor;
 	} withdrawn;
+	bool (*is_taken)(void *context, const struct ip_tuple *back);
+	void *context;
 };
 
 // One packet on its way through. What TCP alone has is not set for others.

@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "steer/private.h"
+#include "steer/table.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -82,6 +83,8 @@ struct steer *steer_new(const struct steer_setup *setup)
 	s->closes = setup->closes;
 	s->closed = setup->closed;
 	s->policy = setup->policy;
+	s->is_taken = setup->is_taken;
+	s->context = setup->context;
 	s->health = setup->health;
 	s->health_changes = setup->health_changes;
 	s->random = random_begin(setup);
@@ -110,6 +113,11 @@ void steer_free(struct steer *s)
 	free(s->nats);
 	free(s->nat_ranges);
 	base_arena_unmap(s, sizeof(*s));
+}
+
+bool steer_has(const struct steer *s, const struct ip_tuple *t)
+{
+	return steer_table_find(s, steer_tuple_hash(s, t), t) != STEER_NO_REF;
 }
 
 static uint32_t health_of(const struct steer *s, uint32_t member)

@@ -78,6 +78,10 @@ struct steer_setup {
 	const uint64_t *health_changes; // grows after words have changed; control: rw, worker: ro
 	struct base_secret secret;      // keys the session table
 	const struct postern_policy *policy; // NULL: all are admitted everywhere
+	// True if somebody else has what would come back so: addresses and ports of ours are shared. NULL:
+	// nobody does.
+	bool (*is_taken)(void *context, const struct ip_tuple *back);
+	void *context;
 };
 
 // NULL when memory is refused. The parts of `setup` outlive the instance.
@@ -94,6 +98,9 @@ bool steer_error_about(const struct ip_packet *p, struct ip_tuple *back);
 
 // True if a service listens where the packet goes.
 bool steer_listens(const struct steer *s, const struct ip_tuple *t);
+
+// True if a packet of TCP belongs to a session.
+bool steer_has(const struct steer *s, const struct ip_tuple *t);
 
 // True if a packet goes to a member's own address from somebody who is none: what others send in flows
 // without a service that translate nothing.

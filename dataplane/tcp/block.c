@@ -8,6 +8,16 @@
 // would both have no room for what the other sends, and wait for each other for ever.
 #define SENDING_PART 2u
 
+// Whom we connect to has many clients' connections; still it may not take what is there for all others.
+#define CONNECTED_PART 4u
+
+static uint32_t address_limit(const struct tcp *t, const struct tcp_conn *c)
+{
+	const uint32_t limit = t->settings.address_buffers;
+
+	return c->flags & CONN_ACCEPTED ? limit : RTE_MAX(limit, t->n_blocks / CONNECTED_PART);
+}
+
 static bool is_allowed(
 	const struct tcp *t, const struct tcp_conn *c, uint32_t part, enum tcp_counter *reason)
 {
@@ -15,7 +25,7 @@ static bool is_allowed(
 	if (c->buffers >= t->settings.connection_buffers / part)
 		return false;
 	*reason = TCP_COUNTER_DROP_LIMIT_ADDRESS;
-	if (tcp_peer_at(t, c->peer)->buffers >= t->settings.address_buffers / part)
+	if (tcp_peer_at(t, c->peer)->buffers >= address_limit(t, c) / part)
 		return false;
 	*reason = TCP_COUNTER_DROP_LIMIT_ALL;
 	return t->used_blocks < t->n_blocks / part;
@@ -35,7 +45,7 @@ bool tcp_block_may_receive(struct tcp *t, const struct tcp_conn *c, bool counts)
 	if (is_allowed(t, c, 1, &reason))
 		return true;
 	if (counts)
-		t->counters[reason]++;
+		base_add(&t->counters[reason], 1);
 	return false;
 }
 

@@ -57,7 +57,7 @@ void tcp_conn_tell(struct tcp *t, struct tcp_conn *c, unsigned events)
 	tcp_list_add(t, c, LIST_READY);
 }
 
-struct tcp_conn *tcp_conn_new(struct tcp *t, const struct tcp_key *key)
+struct tcp_conn *tcp_conn_new(struct tcp *t, const struct tcp_key *key, bool ours)
 {
 	const uint32_t peer = tcp_peer_hold(t, &key->remote);
 
@@ -67,7 +67,7 @@ struct tcp_conn *tcp_conn_new(struct tcp *t, const struct tcp_key *key)
 	}
 	struct tcp_peer *p = tcp_peer_at(t, peer);
 
-	if (p->connections >= t->settings.address_connections) {
+	if (!ours && p->connections >= t->settings.address_connections) {
 		TCP_COUNT(t, DROP_LIMIT_ADDRESS);
 		return NULL;
 	}

@@ -216,7 +216,7 @@ static void syn_input(struct tcp *t, const struct tcp_listener *l, const struct 
 
 struct tcp_conn *tcp_accept(struct tcp *t, const struct tcp_listener *l, const struct tcp_half *h)
 {
-	struct tcp_conn *c = tcp_conn_new(t, &h->entry.key);
+	struct tcp_conn *c = tcp_conn_new(t, &h->entry.key, false);
 
 	if (c == NULL)
 		return NULL;

@@ -58,7 +58,7 @@ int tcp_connect(struct tcp *t, const struct postern_addr *local,
 	t->link.release(t->link.context, route);
 	if (!draw_port(t, &key))
 		return -EADDRINUSE;
-	struct tcp_conn *c = tcp_conn_new(t, &key);
+	struct tcp_conn *c = tcp_conn_new(t, &key, true);
 
 	if (c == NULL)
 		return -ENOSPC;

@@ -156,6 +156,7 @@ static void block_left(struct tcp *t, struct tcp_conn *c, struct tcp_block *b)
 	if (b->flags & BLOCK_SENT) {
 		b->flags |= BLOCK_AGAIN;
 		TCP_COUNT(t, RETRANSMITTED);
+		c->retransmitted++;
 	} else {
 		b->flags |= BLOCK_SENT;
 		c->snd_nxt = block_end(b);

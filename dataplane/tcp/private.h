@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include "base/count.h"
 #include "base/hash.h"
 #include "base/siphash.h"
 #include "base/wheel.h"
@@ -125,6 +126,7 @@ struct tcp_peer {
 	uint32_t connections;
 	uint32_t half_open;
 	uint32_t buffers;
+	uint32_t word; // the user's
 };
 
 enum tcp_state {
@@ -267,6 +269,7 @@ struct tcp_conn {
 	uint64_t last_heard_us;
 	uint64_t opened_us;
 	uint32_t connect_ms;
+	uint32_t retransmitted; // segments
 
 	// receiving
 	uint32_t irs;
@@ -376,11 +379,11 @@ struct tcp {
 	struct base_siphash_key ts_key;
 	struct base_siphash_key cookie_key;
 	struct base_siphash_key random_key;
-	uint64_t counters[TCP_COUNTER_COUNT];
+	uint64_t counters[TCP_COUNTER_COUNT]; // worker: rw, control: ro
 };
 
-#define TCP_COUNT(t, name)      ((t)->counters[TCP_COUNTER_##name]++)
-#define TCP_COUNT_N(t, name, n) ((t)->counters[TCP_COUNTER_##name] += (n))
+#define TCP_COUNT(t, name)      base_add(&(t)->counters[TCP_COUNTER_##name], 1)
+#define TCP_COUNT_N(t, name, n) base_add(&(t)->counters[TCP_COUNTER_##name], (n))
 
 // A received segment, read and found to be sound.
 struct tcp_segment {
@@ -505,7 +508,8 @@ void tcp_packet_reset(struct tcp *t, const struct tcp_segment *s); // in answer 
 void tcp_packet_route(struct tcp *t, const struct tcp_out *o);
 
 // conn.c
-struct tcp_conn *tcp_conn_new(struct tcp *t, const struct tcp_key *key);
+// `ours`: we open it, so that the remote address chose nothing and its limit on connections does not hold.
+struct tcp_conn *tcp_conn_new(struct tcp *t, const struct tcp_key *key, bool ours);
 void tcp_conn_options(struct tcp *t, struct tcp_conn *c, uint8_t options, uint16_t peer_mss);
 void tcp_conn_set_mtu(struct tcp *t, struct tcp_conn *c, uint16_t mtu);
 void tcp_conn_established(struct tcp *t, struct tcp_conn *c);

@@ -17,12 +17,6 @@ static const char *const reasons[TCP_REASON_COUNT] = {
 #undef X
 };
 
-static const char *const counters[TCP_COUNTER_COUNT] = {
-#define X(name, shown, text) [TCP_COUNTER_##name] = (shown),
-	TCP_COUNTERS(X)
-#undef X
-};
-
 const char *tcp_reason_text(enum tcp_reason reason)
 {
 	return reasons[reason];
@@ -30,7 +24,35 @@ const char *tcp_reason_text(enum tcp_reason reason)
 
 const char *tcp_counter_name(enum tcp_counter c)
 {
-	return counters[c];
+	return postern_counter_name((enum postern_counter)(POSTERN_COUNTER_TCP_SEGMENTS_IN + c));
+}
+
+bool tcp_has(const struct tcp *t, const struct ip_tuple *tuple)
+{
+	const struct tcp_key key = {.local = tuple->dst,
+		.remote = tuple->src,
+		.lport = tuple->dport,
+		.rport = tuple->sport};
+	const uint32_t hash = tcp_table_hash(t, &key);
+
+	return tcp_table_find(&t->conns, &key, hash) != NULL ||
+	       tcp_table_find(&t->halves, &key, hash) != NULL ||
+	       tcp_table_find(&t->waits, &key, hash) != NULL;
+}
+
+bool tcp_wants(const struct tcp *t, const struct ip_packet *p)
+{
+	struct ip_tuple tuple = p->tuple;
+	uint16_t ports[2];
+
+	if (p->l4_length < sizeof(ports) || p->l4 + sizeof(ports) > p->m->data_len)
+		return false;
+	memcpy(ports, rte_pktmbuf_mtod_offset(p->m, const void *, p->l4), sizeof(ports));
+	tuple.sport = ports[0];
+	tuple.dport = ports[1];
+	const struct tcp_key key = {.local = tuple.dst, .lport = tuple.dport};
+
+	return tcp_listener_find(t, &key) != NULL || tcp_has(t, &tuple);
 }
 
 struct tcp_settings tcp_settings_default(void)
@@ -227,15 +249,15 @@ void tcp_flush(struct tcp *t)
 struct tcp_use tcp_use(const struct tcp *t)
 {
 	return (struct tcp_use){
-		.connections = t->conns.used,
-		.half_open = t->halves.used,
-		.time_wait = t->waits.used,
-		.buffers = t->used_blocks,
-		.addresses = t->peers.used,
+		.connections = __atomic_load_n(&t->conns.used, __ATOMIC_RELAXED),
+		.half_open = __atomic_load_n(&t->halves.used, __ATOMIC_RELAXED),
+		.time_wait = __atomic_load_n(&t->waits.used, __ATOMIC_RELAXED),
+		.buffers = __atomic_load_n(&t->used_blocks, __ATOMIC_RELAXED),
+		.addresses = __atomic_load_n(&t->peers.used, __ATOMIC_RELAXED),
 	};
 }
 
 uint64_t tcp_count(const struct tcp *t, enum tcp_counter c)
 {
-	return t->counters[c];
+	return base_get(&t->counters[c]);
 }

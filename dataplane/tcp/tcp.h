@@ -21,6 +21,8 @@
 #include "ip/ip.h"
 
 #include "postern/addr.h"
+#include "postern/tcp_counter.h"
+#include "postern/tcp_info.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -55,51 +57,8 @@ enum tcp_reason {
 // The text of a reason. Any thread.
 const char *tcp_reason_text(enum tcp_reason reason);
 
-// What the engine counts. Each drop and refusal has its name here.
-#define TCP_COUNTERS(X)                                                                            \
-	X(SEGMENTS_IN, "tcp-segments-in", "segments received")                                     \
-	X(SEGMENTS_OUT, "tcp-segments-out", "segments sent, repeated ones included")               \
-	X(RETRANSMITTED, "tcp-retransmitted", "segments sent again")                               \
-	X(OPENED, "tcp-opened", "connections that we opened")                                      \
-	X(ACCEPTED, "tcp-accepted", "connections that peers opened")                               \
-	X(CLOSED, "tcp-closed", "connections ended by both sides")                                 \
-	X(RESET_IN, "tcp-reset-in", "connections reset by the peer")                               \
-	X(RESET_OUT, "tcp-reset-out", "resets sent")                                               \
-	X(TIMEOUTS, "tcp-timeouts", "connections given up because nothing came any more")          \
-	X(RTO_FIRED, "tcp-rto-fired", "retransmission timeouts")                                   \
-	X(TLP_SENT, "tcp-tlp-sent", "tail loss probes")                                            \
-	X(RECOVERIES, "tcp-recoveries", "losses found by acknowledgements")                        \
-	X(CHALLENGES, "tcp-challenges", "challenge acknowledgements sent")                         \
-	X(CHALLENGES_HELD, "tcp-challenges-held", "challenge acknowledgements held back")          \
-	X(COOKIES_SENT, "tcp-cookies-sent", "SYN cookies sent")                                    \
-	X(COOKIES_GOOD, "tcp-cookies-good", "connections opened by a SYN cookie")                  \
-	X(KEEPALIVES, "tcp-keepalives", "keep-alive probes sent")                                  \
-	X(WINDOW_PROBES, "tcp-window-probes", "zero window probes sent")                           \
-	X(URGENT, "tcp-urgent", "segments with a new urgent pointer")                              \
-	X(PMTU_LOWERED, "tcp-pmtu-lowered", "path MTUs lowered by an ICMP error or a black hole")  \
-	X(WAIT_EVICTED, "tcp-wait-evicted", "TIME-WAIT entries given up for newer ones")           \
-	X(OUT_OF_ORDER, "tcp-out-of-order", "segments kept until what is missing has come")        \
-	X(RENEGED, "tcp-reneged", "out-of-order segments given up for memory")                     \
-	X(REFUSE_CLOSED_PORT, "tcp-refuse-closed-port", "segments for no connection, reset")       \
-	X(REFUSE_ADMISSION, "tcp-refuse-admission", "SYNs that the user refused")                  \
-	X(DROP_HEADER, "tcp-drop-header", "malformed TCP headers")                                 \
-	X(DROP_FLAGS, "tcp-drop-flags", "flags that no sane sender sets (SYN with FIN)")           \
-	X(DROP_CHECKSUM, "tcp-drop-checksum", "wrong TCP checksums")                               \
-	X(DROP_ADDRESS, "tcp-drop-address", "sources or destinations that TCP cannot have")        \
-	X(DROP_ADMISSION, "tcp-drop-admission", "SYNs that the user ignored")                      \
-	X(DROP_NO_TIMESTAMP, "tcp-drop-no-timestamp", "segments that lack a negotiated timestamp") \
-	X(DROP_PAWS, "tcp-drop-paws", "segments with an old timestamp (RFC 7323 5)")               \
-	X(DROP_SEQUENCE, "tcp-drop-sequence", "segments outside of the window")                    \
-	X(DROP_ACK, "tcp-drop-ack", "segments that acknowledge what cannot be (RFC 5961 5)")       \
-	X(DROP_NO_ACK, "tcp-drop-no-ack", "segments without ACK where one must be")                \
-	X(DROP_RESET, "tcp-drop-reset", "resets that hit no expected sequence number")             \
-	X(DROP_LIMIT_CONNECTION, "tcp-drop-limit-connection",                                      \
-		"segments dropped at a connection's limit of buffers")                             \
-	X(DROP_LIMIT_ADDRESS, "tcp-drop-limit-address",                                            \
-		"segments or SYNs dropped at a remote address's limit")                            \
-	X(DROP_LIMIT_ALL, "tcp-drop-limit-all", "segments or SYNs dropped: no room at all")        \
-	X(DROP_NO_BUFFER, "tcp-drop-no-buffer", "packets of our own not sent: no packet buffer")   \
-	X(DROP_ICMP, "tcp-drop-icmp", "ICMP errors that fit no segment under way (RFC 5927)")
+// What the engine counts: include/postern/tcp_counter.h.
+#define TCP_COUNTERS(X) POSTERN_TCP_COUNTERS(X)
 
 enum tcp_counter {
 #define X(name, shown, text) TCP_COUNTER_##name,
@@ -213,6 +172,12 @@ void tcp_input(struct tcp *t, struct ip_packet *p);
 // packet still is the caller's.
 bool tcp_icmp(struct tcp *t, struct ip_packet *p);
 
+// True if a TCP packet is this instance's: somebody listens there, or a connection has these ends, one that
+// is half-open or over included.
+bool tcp_wants(const struct tcp *t, const struct ip_packet *p);
+// The same of addresses and ports; `t` as the packet would have them.
+bool tcp_has(const struct tcp *t, const struct ip_tuple *tuple);
+
 // Does what is due, `budget` timers of each kind at most.
 void tcp_poll(struct tcp *t, unsigned budget);
 
@@ -251,6 +216,10 @@ int tcp_unlisten(struct tcp *t, const struct postern_endpoint *local);
 int tcp_connect(struct tcp *t, const struct postern_addr *local,
 	const struct postern_endpoint *remote, uint32_t timeout_ms, void *user,
 	struct tcp_conn **out);
+
+// A word of the user's for the remote address (IPv4) or network (/64) of a connection; 0 when the first
+// connection of the address begins.
+uint32_t *tcp_conn_peer_word(struct tcp *t, const struct tcp_conn *c);
 
 // --- a connection. Each is the user's from ACCEPTED or tcp_connect() until tcp_release().
 
@@ -308,8 +277,12 @@ struct tcp_use {
 	uint32_t addresses; // remote ones that anything is kept for
 };
 
+// Any thread, while the worker runs: figures of one moment each.
 struct tcp_use tcp_use(const struct tcp *t);
 uint64_t tcp_count(const struct tcp *t, enum tcp_counter c);
+// What a connection is like now. Any thread, as long as the instance is there: of one that ends
+// meanwhile the figures mean nothing, which its user has to find out.
+void tcp_conn_info(const struct tcp_conn *c, uint64_t now_us, struct postern_tcp_info *out);
 
 // For tests: everything that the tables, queues and limits keep agrees. Names what does not, or NULL.
 const char *tcp_check(const struct tcp *t);

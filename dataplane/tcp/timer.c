@@ -130,6 +130,7 @@ static void syn_timeout(struct tcp *t, struct tcp_conn *c)
 	c->backoff++;
 	c->flags |= CONN_SYN_AGAIN;
 	TCP_COUNT(t, RETRANSMITTED);
+	c->retransmitted++;
 	tcp_send_syn(t, c);
 	// Not beyond the time that the user has given.
 	c->rto_at = RTE_MIN(c->rto_at, c->opened_us + c->connect_ms * TCP_MS);

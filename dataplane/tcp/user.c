@@ -292,3 +292,8 @@ void tcp_release(struct tcp *t, struct tcp_conn *c)
 		}
 	}
 }
+
+uint32_t *tcp_conn_peer_word(struct tcp *t, const struct tcp_conn *c)
+{
+	return &tcp_peer_at(t, c->peer)->word;
+}

@@ -8,6 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void texts_free(struct postern_texts *t)
+{
+	for (unsigned i = 0; i < t->n; i++)
+		free(t->items[i]);
+	free(t->items);
+}
+
 void postern_snapshot_free(struct postern_snapshot *s)
 {
 	if (s == NULL)
@@ -27,6 +34,13 @@ void postern_snapshot_free(struct postern_snapshot *s)
 		free(s->outbounds[i].to);
 		for (unsigned k = 0; k < POSTERN_OUTBOUND_PORTS; k++)
 			free(s->outbounds[i].ports[k].items);
+	}
+	for (unsigned i = 0; s->services != NULL && i < s->n_services; i++) {
+		for (unsigned k = 0; k < s->services[i].n_rules; k++) {
+			texts_free(&s->services[i].rules[k].names);
+			texts_free(&s->services[i].rules[k].protocols);
+		}
+		free(s->services[i].rules);
 	}
 	free(s->outbounds);
 	free(s->interfaces);
@@ -49,8 +63,11 @@ int worker_epoch_build(struct worker_epoch **out, const struct postern_dataplane
 		&e->ip, snapshot, dp->ports, &dp->secret, previous != NULL ? &previous->ip : NULL);
 	if (rc == 0)
 		rc = steer_config_build(&e->steer, snapshot, &dp->secret);
+	if (rc == 0)
+		rc = relay_config_build(&e->relay, snapshot);
 	if (rc < 0) {
 		ip_config_clear(&e->ip);
+		steer_config_clear(&e->steer);
 		free(e);
 		return rc;
 	}
@@ -63,8 +80,20 @@ void worker_epoch_free(struct worker_epoch *e)
 {
 	ip_config_clear(&e->ip);
 	steer_config_clear(&e->steer);
+	relay_config_clear(&e->relay);
 	postern_snapshot_free(e->snapshot);
 	free(e);
+}
+
+// What the first service needs whose connections end here. Workers see it with the snapshot.
+static int streams_new(struct postern_dataplane *dp)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < dp->n_workers && rc == 0; i++)
+		if (dp->workers[i]->stream == NULL)
+			rc = worker_stream_new(dp->workers[i]);
+	return rc;
 }
 
 int64_t postern_dataplane_publish(struct postern_dataplane *dp, struct postern_snapshot *snapshot)
@@ -75,7 +104,8 @@ int64_t postern_dataplane_publish(struct postern_dataplane *dp, struct postern_s
 
 	if (snapshot->n_interfaces == old->snapshot->n_interfaces)
 		rc = worker_epoch_build(&e, dp, snapshot, old);
-
+	if (rc == 0 && e->relay.relays)
+		rc = streams_new(dp);
 	if (rc < 0) {
 		postern_snapshot_free(snapshot);
 		return rc;

@@ -54,22 +54,36 @@ void postern_counters_read(
 		for (unsigned w = 0; w < dp->n_workers; w++)
 			out[i] += base_get(&dp->workers[w]->counters.value[i]);
 	}
+	for (unsigned w = 0; w < dp->n_workers; w++)
+		for (unsigned i = 0; i < TCP_COUNTER_COUNT && dp->workers[w]->stream != NULL; i++)
+			out[POSTERN_COUNTER_TCP_SEGMENTS_IN + i] +=
+				tcp_count(dp->workers[w]->stream->tcp, (enum tcp_counter)i);
 }
 
 void postern_member_read(
 	const struct postern_dataplane *dp, uint16_t member, struct postern_member_stats *out)
 {
 	*out = (struct postern_member_stats){0};
-	for (unsigned i = 0; i < dp->n_workers; i++)
+	for (unsigned i = 0; i < dp->n_workers; i++) {
+		const struct worker_stream *s = dp->workers[i]->stream;
+
 		steer_member_stats_add(dp->workers[i]->steer, member, out);
+		if (s != NULL)
+			relay_member_stats_add(s->relay, member, out);
+	}
 }
 
 void postern_listen_read(
 	const struct postern_dataplane *dp, uint16_t listen, struct postern_listen_stats *out)
 {
 	*out = (struct postern_listen_stats){0};
-	for (unsigned i = 0; i < dp->n_workers; i++)
+	for (unsigned i = 0; i < dp->n_workers; i++) {
+		const struct worker_stream *s = dp->workers[i]->stream;
+
 		steer_listen_stats_add(dp->workers[i]->steer, listen, out);
+		if (s != NULL)
+			relay_listen_stats_add(s->relay, listen, out);
+	}
 }
 
 bool postern_member_is_idle(const struct postern_dataplane *dp, uint16_t member)
@@ -106,9 +120,32 @@ const char *postern_session_kind_name(enum postern_session_kind k)
 		[POSTERN_SESSION_SERVICE] = "service",
 		[POSTERN_SESSION_OUTBOUND] = "outbound",
 		[POSTERN_SESSION_INBOUND] = "inbound",
+		[POSTERN_SESSION_RELAY] = "relay",
 	};
 
 	return k < POSTERN_SESSION_KINDS ? names[k] : "?";
+}
+
+// Slots of sessions in relay mode follow those of the flow table.
+static uint32_t first_relay_slot(const struct worker *w)
+{
+	return steer_capacity(w->steer) + steer_flows_capacity(w->steer);
+}
+
+static uint32_t session_end(const struct worker *w)
+{
+	return w->stream == NULL ? steer_high_water(w->steer)
+				 : first_relay_slot(w) + relay_high_water(w->stream->relay);
+}
+
+static int session_read(
+	const struct worker *w, uint32_t slot, uint64_t now_us, struct postern_session *out)
+{
+	const uint32_t first = first_relay_slot(w);
+
+	if (slot < first)
+		return steer_session_read(w->steer, slot, now_us, out);
+	return relay_session_read(w->stream->relay, slot - first, now_us, out, NULL);
 }
 
 // A cursor is the worker in its upper half and the slot in its lower.
@@ -118,14 +155,20 @@ int postern_session_next(const struct postern_dataplane *dp, uint64_t *cursor, u
 	const uint64_t now = base_clock_us(&dp->clock);
 
 	for (uint64_t i = *cursor >> 32; i < dp->n_workers; i++) {
-		const struct steer *s = dp->workers[i]->steer;
-		const uint32_t end = steer_high_water(s);
+		const struct worker *w = dp->workers[i];
+		const uint32_t end = session_end(w);
+		const uint32_t used = steer_high_water(w->steer);
 
 		for (uint32_t slot = (uint32_t)*cursor; slot < end; slot++, budget--) {
+			// Between the two tables there is nothing to look at.
+			if (slot >= used && slot < first_relay_slot(w))
+				slot = first_relay_slot(w);
+			if (slot >= end)
+				break;
 			*cursor = i << 32 | slot;
 			if (budget == 0)
 				return -EAGAIN;
-			if (steer_session_read(s, slot, now, out) == 0) {
+			if (session_read(w, slot, now, out) == 0) {
 				++*cursor;
 				return 1;
 			}
@@ -138,12 +181,49 @@ int postern_session_next(const struct postern_dataplane *dp, uint64_t *cursor, u
 int postern_session_get(const struct postern_dataplane *dp, unsigned worker, uint32_t slot,
 	uint32_t generation, struct postern_session *out)
 {
-	if (worker >= dp->n_workers || slot >= steer_high_water(dp->workers[worker]->steer))
+	if (worker >= dp->n_workers || slot >= session_end(dp->workers[worker]))
 		return -ENOENT;
-	const int rc = steer_session_read(
-		dp->workers[worker]->steer, slot, base_clock_us(&dp->clock), out);
+	const int rc = session_read(dp->workers[worker], slot, base_clock_us(&dp->clock), out);
 
 	return rc == 0 && out->generation != generation ? -ENOENT : rc;
+}
+
+int postern_relay_get(const struct postern_dataplane *dp, unsigned worker, uint32_t slot,
+	uint32_t generation, struct postern_relay_info *out)
+{
+	struct postern_session s;
+
+	if (worker >= dp->n_workers || dp->workers[worker]->stream == NULL ||
+		slot < first_relay_slot(dp->workers[worker]) ||
+		slot >= session_end(dp->workers[worker]))
+		return -ENOENT;
+	const int rc = relay_session_read(dp->workers[worker]->stream->relay,
+		slot - first_relay_slot(dp->workers[worker]), base_clock_us(&dp->clock), &s, out);
+
+	return rc == 0 && s.generation != generation ? -ENOENT : rc;
+}
+
+int postern_hello_next(const struct postern_dataplane *dp, uint64_t *cursor, unsigned budget,
+	struct postern_hello_seen *out)
+{
+	const uint64_t now = base_clock_us(&dp->clock);
+
+	for (uint64_t i = *cursor >> 32; i < dp->n_workers; i++) {
+		const struct worker_stream *s = dp->workers[i]->stream;
+
+		for (uint32_t at = (uint32_t)*cursor; s != NULL && at < RELAY_SEEN;
+			at++, budget--) {
+			*cursor = i << 32 | at;
+			if (budget == 0)
+				return -EAGAIN;
+			if (relay_seen_read(s->relay, at, now, out) == 0) {
+				++*cursor;
+				return 1;
+			}
+		}
+		*cursor = (i + 1) << 32;
+	}
+	return 0;
 }
 
 int postern_session_close(struct postern_dataplane *dp, unsigned worker, uint32_t slot,
@@ -153,11 +233,17 @@ int postern_session_close(struct postern_dataplane *dp, unsigned worker, uint32_
 
 	if (worker >= dp->n_workers)
 		return -ENOENT;
-	if (rte_ring_sp_enqueue_elem(
-		    dp->workers[worker]->closes, (void *)(uintptr_t)&c, sizeof(c)) != 0)
+	struct worker *w = dp->workers[worker];
+	const struct relay_close r = {slot, generation, ticket};
+	const bool relayed = w->stream != NULL && slot >= first_relay_slot(w);
+
+	if (rte_ring_sp_enqueue_elem(relayed ? w->relay_closes : w->closes,
+		    relayed ? (void *)(uintptr_t)&r : (void *)(uintptr_t)&c, sizeof(c)) != 0)
 		return -EAGAIN;
 	return 0;
 }
+
+_Static_assert(sizeof(struct steer_close) == sizeof(struct relay_close), "as the rings are made");
 
 unsigned postern_closed_take(struct postern_dataplane *dp, struct postern_closed *out, unsigned n)
 {
@@ -174,7 +260,10 @@ uint32_t postern_sessions_capacity(const struct postern_dataplane *dp)
 	uint32_t sum = 0;
 
 	for (unsigned i = 0; i < dp->n_workers; i++)
-		sum += steer_capacity(dp->workers[i]->steer);
+		sum += steer_capacity(dp->workers[i]->steer) +
+		       (dp->workers[i]->stream != NULL
+				       ? relay_capacity(dp->workers[i]->stream->relay)
+				       : 0);
 	return sum;
 }
 
@@ -183,7 +272,28 @@ uint32_t postern_sessions_in_use(const struct postern_dataplane *dp)
 	uint32_t sum = 0;
 
 	for (unsigned i = 0; i < dp->n_workers; i++)
-		sum += steer_in_use(dp->workers[i]->steer);
+		sum += steer_in_use(dp->workers[i]->steer) +
+		       (dp->workers[i]->stream != NULL ? relay_in_use(dp->workers[i]->stream->relay)
+						       : 0);
+	return sum;
+}
+
+uint32_t postern_connections_capacity(const struct postern_dataplane *dp)
+{
+	uint32_t sum = 0;
+
+	for (unsigned i = 0; i < dp->n_workers; i++)
+		sum += dp->workers[i]->stream != NULL ? dp->connections : 0;
+	return sum;
+}
+
+uint32_t postern_connections_in_use(const struct postern_dataplane *dp)
+{
+	uint32_t sum = 0;
+
+	for (unsigned i = 0; i < dp->n_workers; i++)
+		if (dp->workers[i]->stream != NULL)
+			sum += tcp_use(dp->workers[i]->stream->tcp).connections;
 	return sum;
 }
 

@@ -23,8 +23,7 @@
 #define SLEEP_LONG_NS  1000000 // after LONG_AFTER_US without a packet; it waits 1 ms then
 #define LONG_AFTER_US  10000000u
 
-// The time since the last lap was this stage's.
-static void lap(struct worker *w, enum worker_stage stage)
+void worker_lap(struct worker *w, enum worker_stage stage)
 {
 	const uint64_t now = rte_rdtsc();
 
@@ -65,6 +64,19 @@ static unsigned sort_out(struct worker *w, struct ip_packet *pkts, unsigned n)
 	return kept;
 }
 
+// Packets that are this worker's go to who they are for.
+static void take(struct worker *w, struct ip_packet *pkts, unsigned n, bool full)
+{
+	worker_lap(w, STAGE_IP);
+	if (w->streaming) {
+		n = worker_stream_input(w, pkts, n);
+		worker_lap(w, STAGE_TCP);
+	}
+	if (n > 0)
+		steer_input(w->steer, pkts, n, full);
+	worker_lap(w, STAGE_STEER);
+}
+
 void worker_burst(struct worker *w, uint16_t interface, struct rte_mbuf **pkts, unsigned n)
 {
 	struct ip_packet ours[PORT_BURST];
@@ -74,10 +86,7 @@ void worker_burst(struct worker *w, uint16_t interface, struct rte_mbuf **pkts, 
 		n = worker_kernel_take(w, interface, pkts, n);
 	const unsigned kept = sort_out(w, ours, ip_input(&w->ip, interface, pkts, n, ours));
 
-	lap(w, STAGE_IP);
-	if (kept > 0)
-		steer_input(w->steer, ours, kept, full);
-	lap(w, STAGE_STEER);
+	take(w, ours, kept, full);
 }
 
 void worker_handed_burst(struct worker *w, uint16_t interface, struct rte_mbuf **pkts, unsigned n)
@@ -86,10 +95,7 @@ void worker_handed_burst(struct worker *w, uint16_t interface, struct rte_mbuf *
 	const bool full = n == PORT_BURST;
 	const unsigned kept = sort_out(w, ours, ip_input_again(&w->ip, interface, pkts, n, ours));
 
-	lap(w, STAGE_IP);
-	if (kept > 0)
-		steer_input(w->steer, ours, kept, full);
-	lap(w, STAGE_STEER);
+	take(w, ours, kept, full);
 }
 
 static unsigned receive(struct worker *w)
@@ -103,7 +109,7 @@ static unsigned receive(struct worker *w)
 		for (unsigned q = w->index; q < p->rx_queues; q += w->dp->n_workers) {
 			const uint16_t n = rte_eth_rx_burst(p->id, (uint16_t)q, pkts, PORT_BURST);
 
-			lap(w, STAGE_RECEIVE);
+			worker_lap(w, STAGE_RECEIVE);
 			if (n > 0)
 				worker_burst(w, i, pkts, n);
 			total += n;
@@ -122,6 +128,7 @@ static void adopt_newest(struct worker *w)
 		return;
 	ip_adopt(&w->ip, &e->ip);
 	steer_adopt(w->steer, &e->steer);
+	worker_stream_adopt(w, &e->relay);
 	__atomic_store_n(&w->adopted, e->snapshot->epoch, __ATOMIC_RELEASE);
 }
 
@@ -131,7 +138,11 @@ static void keep_house(struct worker *w)
 
 	rcu_quiescent_state();
 	adopt_newest(w);
-	if (steer_take_event_mark(w->steer)) {
+	bool told = steer_take_event_mark(w->steer);
+
+	if (w->streaming)
+		told |= relay_take_event_mark(w->stream->relay);
+	if (told) {
 		// The only system call while packets flow: rare, and never within a burst. A full
 		// counter is as good as a written one.
 		const ssize_t written = write(w->dp->events_fd, &one, sizeof(one));
@@ -171,6 +182,8 @@ static void laps_count(struct worker *w, bool busy)
 		[STAGE_RECEIVE] = POSTERN_COUNTER_CYCLES_RECEIVE,
 		[STAGE_IP] = POSTERN_COUNTER_CYCLES_IP,
 		[STAGE_STEER] = POSTERN_COUNTER_CYCLES_STEER,
+		[STAGE_TCP] = POSTERN_COUNTER_CYCLES_TCP,
+		[STAGE_RELAY] = POSTERN_COUNTER_CYCLES_RELAY,
 		[STAGE_TRANSMIT] = POSTERN_COUNTER_CYCLES_TRANSMIT,
 		[STAGE_HOUSEKEEPING] = POSTERN_COUNTER_CYCLES_HOUSEKEEPING,
 	};
@@ -191,15 +204,18 @@ static void laps_count(struct worker *w, bool busy)
 static void turn(struct worker *w)
 {
 	w->ip.now_us = base_clock_at(&w->dp->clock, w->lap);
+	worker_stream_time(w);
 	const unsigned received = receive(w) + worker_take_handed(w);
 
 	ip_poll(&w->ip);
-	const bool more = steer_poll(w->steer);
+	bool more = steer_poll(w->steer);
+
 	worker_share_learnt(w);
-	lap(w, STAGE_HOUSEKEEPING);
+	worker_lap(w, STAGE_HOUSEKEEPING);
+	more |= worker_stream_turn(w);
 	const bool sent = worker_transmit(w);
 
-	lap(w, STAGE_TRANSMIT);
+	worker_lap(w, STAGE_TRANSMIT);
 
 	COUNT(&w->counters, WORKER_LOOPS);
 	if (received > 0 || more || sent) {
@@ -208,7 +224,7 @@ static void turn(struct worker *w)
 		laps_count(w, true);
 	} else {
 		back_off(w);
-		lap(w, STAGE_HOUSEKEEPING);
+		worker_lap(w, STAGE_HOUSEKEEPING);
 		laps_count(w, false);
 	}
 }
@@ -224,7 +240,7 @@ int worker_run(void *worker)
 		turn(w);
 		if (++turns % HOUSEKEEPING_TURNS == 0) {
 			keep_house(w);
-			lap(w, STAGE_HOUSEKEEPING);
+			worker_lap(w, STAGE_HOUSEKEEPING);
 		}
 	}
 	rcu_unregister_thread();

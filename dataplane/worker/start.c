@@ -61,7 +61,8 @@ static int parts_new(struct worker *w, uint32_t sessions, uint32_t flows)
 	w->events = ring_new("events", w->index, sizeof(struct postern_event), EVENTS);
 	w->closes = ring_new("closes", w->index, sizeof(struct steer_close), CLOSES);
 	w->closed = ring_new("closed", w->index, sizeof(struct postern_closed), CLOSES);
-	if (w->events == NULL || w->closes == NULL || w->closed == NULL)
+	w->relay_closes = ring_new("relays", w->index, sizeof(struct relay_close), CLOSES);
+	if (w->events == NULL || w->closes == NULL || w->closed == NULL || w->relay_closes == NULL)
 		return -ENOMEM;
 	w->recorder = base_recorder_new(
 		&dp->secret, w->index, &w->counters.value[POSTERN_COUNTER_RECORD_LOST]);
@@ -91,12 +92,17 @@ static int parts_new(struct worker *w, uint32_t sessions, uint32_t flows)
 		.health_changes = &dp->health_changes,
 		.secret = dp->secret,
 		.policy = dp->policy,
+		.is_taken = worker_stream_has,
+		.context = w,
 	};
 
 	w->steer = steer_new(&setup);
 	if (w->steer == NULL)
 		return -ENOMEM;
 	steer_adopt(w->steer, &e->steer);
+	if (e->relay.relays && worker_stream_new(w) < 0)
+		return -ENOMEM;
+	worker_stream_adopt(w, &e->relay);
 	w->adopted = e->snapshot->epoch;
 	return 0;
 }
@@ -133,12 +139,14 @@ void worker_free(struct worker *w)
 		rte_ring_free(w->learnt[i]);
 	}
 	rte_ring_free(w->ip.flushes);
+	worker_stream_free(w);
 	if (w->ip.neigh != NULL)
 		ip_fini(&w->ip);
 	steer_free(w->steer);
 	rte_ring_free(w->events);
 	rte_ring_free(w->closes);
 	rte_ring_free(w->closed);
+	rte_ring_free(w->relay_closes);
 	base_recorder_free(w->recorder);
 	base_arena_unmap(w, sizeof(*w));
 }
@@ -153,6 +161,8 @@ static int pool_new(
 		dp->n_workers * (ports * (PORT_DESCRIPTORS + PORT_BURST) * 5 / 4 + 2 * POOL_CACHE);
 	const unsigned least = busy + busy / 7 + 1;
 
+	// What may lie in connections that end here is neither of these.
+	dp->stream_buffers = buffers > least ? (buffers - least) / dp->n_workers : 0;
 	if (buffers < least) {
 		snprintf(why, size,
 			"%u packet buffers are too few for %u interfaces and %u workers; set "
@@ -219,6 +229,8 @@ static int all_new(struct postern_dataplane *dp, const struct postern_start *sta
 {
 	int rc = base_secret_draw(&dp->secret);
 
+	if (rc == 0)
+		rc = base_secret_draw(&dp->stream_secret);
 	if (rc < 0) {
 		snprintf(why, size, "the system's random generator gives nothing");
 		return rc;
@@ -299,6 +311,9 @@ int postern_dataplane_start(const struct postern_start *start, struct postern_sn
 	dp->busy_poll = start->busy_poll;
 	dp->policy = start->policy;
 	dp->n_workers = start->n_workers;
+	dp->connections = (start->connections + dp->n_workers - 1) / dp->n_workers;
+	dp->address_connections = start->address_connections;
+	dp->address_opening = start->address_opening;
 	rc = all_new(dp, start, &snapshot, why, size);
 	if (rc == 0)
 		rc = launch(dp, why, size);

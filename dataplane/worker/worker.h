@@ -8,7 +8,9 @@
 #include "base/recorder.h"
 #include "ip/ip.h"
 #include "port/port.h"
+#include "relay/relay.h"
 #include "steer/steer.h"
+#include "tcp/tcp.h"
 
 #include "postern/dataplane.h"
 
@@ -27,6 +29,7 @@ struct worker_epoch {
 	struct postern_snapshot *snapshot;
 	struct ip_config ip;
 	struct steer_config steer;
+	struct relay_config relay;
 	struct worker_epoch *next; // control's list of those not yet freed, newest first
 };
 
@@ -49,9 +52,19 @@ enum worker_stage {
 	STAGE_RECEIVE,
 	STAGE_IP,
 	STAGE_STEER,
+	STAGE_TCP,
+	STAGE_RELAY,
 	STAGE_TRANSMIT,
 	STAGE_HOUSEKEEPING,
 	WORKER_STAGES
+};
+
+// Connections that end here.
+struct worker_stream {
+	struct tcp *tcp;     // worker: rw, control: ro through its reading functions
+	struct relay *relay; // likewise
+	void *memory;        // tcp's
+	size_t size;
 };
 
 // What one worker owns.
@@ -60,6 +73,8 @@ struct worker {
 	struct ip_layer ip;                // worker: rw
 	struct steer *steer;               // worker: rw, control: ro through its reading functions
 	struct port_tx tx[MAX_INTERFACES]; // worker: rw
+	struct worker_stream *stream;      // NULL: no service needs it yet; control: rw, worker: ro
+	bool streaming;                    // it has been adopted; worker: rw
 	uint64_t adopted;                  // epoch; worker: rw, control: ro
 	struct postern_dataplane *dp;
 	uint64_t lap;                       // TSC up to which time has been told apart; worker: rw
@@ -78,6 +93,7 @@ struct worker {
 	struct rte_ring *events;              // of struct postern_event; control: consumer
 	struct rte_ring *closes;              // of struct steer_close; control: producer
 	struct rte_ring *closed;              // of struct postern_closed; control: consumer
+	struct rte_ring *relay_closes;        // of struct relay_close; control: producer
 	struct base_recorder *recorder; // worker: rw, control: ro through its reading functions
 };
 
@@ -98,6 +114,11 @@ struct postern_dataplane {
 	bool busy_poll;
 	bool kernel; // a port has a device of the kernel's
 	bool huge;
+	uint32_t connections; // of each worker, that end here
+	uint32_t address_connections;
+	uint32_t address_opening;
+	uint32_t stream_buffers; // of each worker, that their bytes may lie in
+	struct base_secret stream_secret;
 	unsigned n_workers;
 	unsigned n_running; // workers that have been launched
 	struct worker *workers[MAX_WORKERS];
@@ -123,6 +144,24 @@ void worker_free(struct worker *w);
 unsigned worker_owner(const struct worker *w, const struct ip_packet *p, bool *by_port);
 // rss.c: logs once of each port that its RSS does not keep its word. Control thread.
 void worker_rss_watch(struct postern_dataplane *dp);
+
+// loop.c: the time since the last lap was this stage's.
+void worker_lap(struct worker *w, enum worker_stage stage);
+
+// stream.c
+// Makes what connections need that end here. Control thread, before a snapshot is published that has
+// services for it. -ENOMEM.
+int worker_stream_new(struct worker *w);
+void worker_stream_free(struct worker *w);
+void worker_stream_adopt(struct worker *w, const struct relay_config *config);
+// Before the packets of a turn.
+void worker_stream_time(struct worker *w);
+// Takes what is for connections that end here; returns how many packets are left. Only while streaming.
+unsigned worker_stream_input(struct worker *w, struct ip_packet *pkts, unsigned n);
+// Between packets and transmission. True if more work waits.
+bool worker_stream_turn(struct worker *w);
+// True if a connection has what would come back so; `worker` is a struct worker.
+bool worker_stream_has(void *worker, const struct ip_tuple *back);
 
 // hand.c
 // The rings between workers, once all of them are there. -ENOMEM.

@@ -4,6 +4,8 @@
 
 #pragma once
 
+#include "postern/tcp_counter.h"
+
 #include <stdint.h>
 
 // X(enumerator, shown name, what it means)
@@ -25,7 +27,15 @@
 	X(ERROR_SENT, "error-sent", "ICMP errors of our own about packets that could not go on")   \
 	X(KERNEL_GIVEN, "kernel-given", "packets to our own addresses given to the kernel")        \
 	X(KERNEL_TAKEN, "kernel-taken", "packets of the kernel's sent by a port")                  \
-	/* sessions in forward mode */                                                             \
+	/* what clients that are relayed say first */                                              \
+	X(HELLO_TLS13, "hello-tls13", "ClientHellos that offer TLS 1.3")                           \
+	X(HELLO_TLS12, "hello-tls12", "ClientHellos that offer TLS 1.2 at most")                   \
+	X(HELLO_TLS11, "hello-tls11", "ClientHellos that offer TLS 1.1 at most")                   \
+	X(HELLO_TLS10, "hello-tls10", "ClientHellos that offer TLS 1.0 at most")                   \
+	X(HELLO_SSL, "hello-ssl", "ClientHellos that offer SSL 3.0 or 2.0 at most")                \
+	X(HELLO_NO_NAME, "hello-no-name", "ClientHellos without a server name")                    \
+	X(HELLO_OTHER, "hello-other", "clients that began with something else than TLS")           \
+	/* sessions in forward and relay mode */                                                   \
 	X(SESSION_OPENED, "session-opened", "sessions begun by a SYN for a service")               \
 	X(SESSION_ESTABLISHED, "session-established", "sessions whose handshake was completed")    \
 	X(SESSION_REDISPATCHED, "session-redispatched",                                            \
@@ -41,6 +51,9 @@
 		"sessions reset on both sides because their member went down")                     \
 	X(CLOSE_SERVICE_GONE, "close-service-gone",                                                \
 		"sessions reset on both sides because their service was removed")                  \
+	X(CLOSE_BEFORE_HELLO, "close-before-hello",                                                \
+		"relayed clients that went before their hello was whole")                          \
+	X(CLOSE_LOST, "close-lost", "relayed sessions ended because a side no longer answered")    \
 	X(CLOSE_OPERATOR, "close-operator",                                                        \
 		"sessions reset on both sides because an operator closed them")                    \
 	X(CLOSE_NOT_ALLOWED, "close-not-allowed",                                                  \
@@ -60,6 +73,19 @@
 		"packets of members that no outbound rule lets pass")                              \
 	X(REFUSE_ADMISSION, "refuse-admission",                                                    \
 		"first packets refused and told so: their address is no admitted partner's")       \
+	X(REFUSE_MEMBERS_FAILED, "refuse-members-failed",                                          \
+		"relayed clients refused: every member that was asked refused or stayed silent")   \
+	X(REFUSE_HELLO_TIMEOUT, "refuse-hello-timeout",                                            \
+		"relayed clients whose hello was not whole in time")                               \
+	X(REFUSE_HELLO_MALFORMED, "refuse-hello-malformed", "broken ClientHellos")                 \
+	X(REFUSE_HELLO_TOO_LONG, "refuse-hello-too-long",                                          \
+		"ClientHellos of more than 16 KB, or in more than 64 records")                     \
+	X(REFUSE_HELLO_NAME, "refuse-hello-name", "ClientHellos whose server name is none")        \
+	X(REFUSE_NOT_TLS, "refuse-not-tls",                                                        \
+		"relayed clients that did not begin with TLS, where no rule has a pool for it")    \
+	X(REFUSE_RULE, "refuse-rule", "relayed clients that a rule of their service refuses")      \
+	X(REFUSE_OPENING_LIMIT, "refuse-opening-limit",                                            \
+		"relayed clients of addresses with too many whose hello is not whole")             \
 	/* drops: a packet was thrown away without an answer */                                    \
 	X(DROP_TRUNCATED, "drop-truncated", "shorter than its own headers say")                    \
 	X(DROP_ETHERTYPE, "drop-ethertype", "neither IPv4, IPv6 nor ARP")                          \
@@ -139,6 +165,8 @@
 	X(CYCLES_RECEIVE, "cycles-receive", "of those, taking packets from ports")                 \
 	X(CYCLES_IP, "cycles-ip", "of those, reading headers, neighbours, fragments")              \
 	X(CYCLES_STEER, "cycles-steer", "of those, finding sessions and translating")              \
+	X(CYCLES_TCP, "cycles-tcp", "of those, connections that end here")                         \
+	X(CYCLES_RELAY, "cycles-relay", "of those, reading hellos and copying in relay mode")      \
 	X(CYCLES_TRANSMIT, "cycles-transmit", "of those, handing packets to ports")                \
 	X(CYCLES_HOUSEKEEPING, "cycles-housekeeping", "of those, timers, lost members, new files") \
 	X(CYCLES_IDLE, "cycles-idle", "TSC cycles of turns without work, sleep included")          \
@@ -148,7 +176,11 @@ enum postern_counter {
 #define X(enumerator, name, help) POSTERN_COUNTER_##enumerator,
 	POSTERN_COUNTERS(X)
 #undef X
-	POSTERN_COUNTER_COUNT
+#define X(enumerator, name, help) POSTERN_COUNTER_TCP_##enumerator,
+	// Of connections that end here, in the order of their own enum.
+	POSTERN_TCP_COUNTERS(X)
+#undef X
+		POSTERN_COUNTER_COUNT
 };
 
 // The shown name and the help text of a counter. Any thread.

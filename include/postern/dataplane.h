@@ -28,12 +28,15 @@ struct postern_start {
 	const uint32_t *worker_cpus; // one worker each; a CPU may stand more than once
 	unsigned n_workers;
 	enum postern_huge_pages huge_pages;
-	unsigned memory_mb; // EAL's memory; 0: computed from the buffers
-	unsigned buffers;   // packet buffers in all
-	uint32_t sessions;  // of all workers together
-	uint32_t flows;     // likewise, of those that members begin; beside the sessions
-	bool busy_poll;     // never sleep
-	char *const *eal;   // further EAL arguments
+	unsigned memory_mb;           // EAL's memory; 0: computed from the buffers
+	unsigned buffers;             // packet buffers in all
+	uint32_t sessions;            // of all workers together
+	uint32_t flows;               // likewise, of those that members begin; beside the sessions
+	uint32_t connections;         // of TCP that end here; likewise
+	uint32_t address_connections; // of these, that one address may have opened; of each worker
+	uint32_t address_opening;     // of these, whose first words are not whole
+	bool busy_poll;               // never sleep
+	char *const *eal;             // further EAL arguments
 	unsigned n_eal;
 	struct postern_policy *policy; // outlives the dataplane; NULL: all are admitted everywhere
 };
@@ -140,6 +143,7 @@ enum postern_session_kind {
 	POSTERN_SESSION_SERVICE,  // a client's with a service
 	POSTERN_SESSION_OUTBOUND, // begun by a member, without a service
 	POSTERN_SESSION_INBOUND,  // begun at a member's own address
+	POSTERN_SESSION_RELAY,    // a client's with a service, and ours with a member
 	POSTERN_SESSION_KINDS
 };
 
@@ -191,8 +195,12 @@ struct postern_closed {
 // Takes up to `n` answers; returns how many.
 unsigned postern_closed_take(struct postern_dataplane *dp, struct postern_closed *out, unsigned n);
 
+// Sessions of all modes.
 uint32_t postern_sessions_capacity(const struct postern_dataplane *dp);
 uint32_t postern_sessions_in_use(const struct postern_dataplane *dp);
+// Of TCP connections that end here: those that are open or finish. 0 as long as no service needs any.
+uint32_t postern_connections_capacity(const struct postern_dataplane *dp);
+uint32_t postern_connections_in_use(const struct postern_dataplane *dp);
 // Likewise of the flows that members begin.
 uint32_t postern_flows_capacity(const struct postern_dataplane *dp);
 uint32_t postern_flows_in_use(const struct postern_dataplane *dp);

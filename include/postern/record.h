@@ -22,6 +22,7 @@ enum postern_step {
 	POSTERN_STEP_OPEN, // the first packet of a session: service, member, address and port of ours
 	POSTERN_STEP_MEMBER, // the member's answer to it
 	POSTERN_STEP_CLOSE,  // a session that was there, and ended otherwise than by its two sides
+	POSTERN_STEP_HELLO,  // what a relayed client said first
 	POSTERN_STEPS
 };
 
@@ -34,6 +35,9 @@ enum postern_fact {
 	POSTERN_FACT_QUIET_MS, // uint32_t: how long nobody had sent
 	POSTERN_FACT_ROW,      // uint8_t, enum postern_row: of admission, by which it was decided
 	POSTERN_FACT_REASON,   // uint8_t, enum postern_reason
+	POSTERN_FACT_HELLO,    // uint8_t, enum postern_hello: what a relayed client said first
+	POSTERN_FACT_VERSION,  // uint16_t: the highest version that it offered
+	POSTERN_FACT_SERVER_NAME, // text: the server name that it asked for, or the end of it
 	POSTERN_FACTS
 };
 

@@ -59,9 +59,30 @@ struct postern_session_times {
 	uint32_t reset_ms;
 };
 
+enum postern_mode {
+	POSTERN_MODE_FORWARD, // packets are steered
+	POSTERN_MODE_RELAY, // connections end here on both sides, and what is said first chooses the pool
+};
+
+struct postern_texts {
+	char **items;
+	uint16_t n;
+};
+
+// Where clients of a service in relay mode go, by what they say first; of several rules that fit the
+// first counts. What is not asked for fits always.
+struct postern_relay_rule {
+	uint16_t kinds;             // bit set of enum postern_hello
+	uint16_t version_at_most;   // the highest version that is offered is this or lower; 0: any
+	bool no_name;               // no server name is asked for
+	struct postern_texts names; // one of these server names; "*.example.com": any below it
+	struct postern_texts protocols; // one of these is among those that are offered (ALPN)
+	uint16_t pool;                  // id; POSTERN_ID_NONE: refused
+};
+
 struct postern_service {
 	uint16_t id;
-	uint16_t pool; // id
+	uint16_t pool; // id; in relay mode of what no rule fits, if it is TLS
 	char name[POSTERN_NAME_SIZE];
 	struct postern_session_times times;
 	enum postern_translate translate;
@@ -72,6 +93,10 @@ struct postern_service {
 	uint16_t organisation;
 	bool refuse_reset; // who is refused is told, with a reset or by ICMP; else nothing is said
 	bool close_on_block; // sessions end when their address has lost its last partner
+	enum postern_mode mode;
+	struct postern_relay_rule *rules;
+	uint16_t n_rules;
+	bool proxy_protocol; // members are told who the client is, by version 2 of it
 };
 
 // One address and port, or range of ports, that a service answers on.

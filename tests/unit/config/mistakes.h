@@ -121,7 +121,7 @@ static const struct expectation expectations[] = {
 	{"bad-keys.yaml", 23, "services[0].name",
 		"the key \"name\" is missing", "a name of 1 to 63 letters, dig"},
 	{"bad-keys.yaml", 24, "services[0].mode",
-		"this version does not offer \"proxy\"", "only: forward"},
+		"this version does not offer \"proxy\"", "one of: forward, relay"},
 	{"bad-keys.yaml", 26, "services[0]",
 		"here is a list where a key must stand", "a word"},
 	{"bad-keys.yaml", 28, "services[0]",
