@@ -284,7 +284,7 @@ static void tls_failed(struct partner_peer *p)
 {
 	struct partner_step *s = end_phase(p);
 
-	partner_verdict_failed(&p->tls, p->reset, p->closed ? "closed" : NULL, s);
+	partner_verdict_failed(&p->tls, p->reset, p->closed, s);
 	finish(p);
 }
 

@@ -119,7 +119,7 @@ static void tell_not_tls(const struct partner_tls *t, struct partner_step *step)
 }
 
 void partner_verdict_failed(
-	const struct partner_tls *t, bool reset, const char *ended, struct partner_step *step)
+	const struct partner_tls *t, bool reset, bool closed, struct partner_step *step)
 {
 	const unsigned long error = ERR_peek_error();
 	const int reason = ERR_GET_LIB(error) == ERR_LIB_SSL ? ERR_GET_REASON(error) : 0;
@@ -135,7 +135,7 @@ void partner_verdict_failed(
 	} else if (reset) {
 		tell(step, PARTNER_TLS_RESET, "the peer reset the connection %s the handshake",
 			when);
-	} else if (ended != NULL) {
+	} else if (closed) {
 		tell(step, PARTNER_TLS_CLOSED, "the peer closed the connection %s the handshake%s",
 			when,
 			t->n_first == 0         ? ", without a byte"

@@ -48,9 +48,9 @@ enum partner_way partner_tls_write(struct partner_tls *t, const char *data, size
 // PARTNER_DONE with *got 0: the peer has ended in the ordinary way.
 enum partner_way partner_tls_read(struct partner_tls *t, char *data, size_t room, size_t *got);
 
-// peer_verdict.c: what the handshake has come to, in a step. `reset`: the connection was.
+// peer_verdict.c: what the handshake has come to, in a step. The connection was `reset`, or `closed`.
 void partner_verdict_failed(
-	const struct partner_tls *t, bool reset, const char *reason, struct partner_step *step);
+	const struct partner_tls *t, bool reset, bool closed, struct partner_step *step);
 void partner_verdict_shaken(const struct partner_tls *t, struct partner_step *step);
 void partner_verdict_chain(const struct partner_tls *t, struct partner_step *step);
 // Adds the names to the report.

@@ -101,9 +101,9 @@ static void add_step(struct writer *w, const struct partner_step *s, const char 
 		partner_step_name(s->kind), "server", text_or_null(server), "address",
 		at != NULL ? json_string(postern_endpoint_format(at, address)) : json_null(),
 		"good", partner_result_is_good(s->result), "result", partner_result_name(s->result),
-		"us", timed ? json_integer((json_int_t)s->took_us) : json_null(), "text", s->text,
-		"meaning", text_or_null(partner_result_meaning(s->result)), "request",
-		text_or_null(partner_result_request(s->result)));
+		"took-ms", timed ? json_integer((json_int_t)(s->took_us / 1000)) : json_null(),
+		"text", s->text, "meaning", text_or_null(partner_result_meaning(s->result)),
+		"request", text_or_null(partner_result_request(s->result)));
 
 	if (row == NULL || json_array_append_new(w->steps, row) != 0)
 		w->failed = true;
@@ -150,14 +150,12 @@ static void add_decision(struct writer *w, const json_t *to)
 static void add_all(struct writer *w, const json_t *to)
 {
 	const struct partner_report *r = w->report;
-	unsigned outside = 0;
 
 	add_decision(w, to);
 	add_step(w, &r->srv, NULL, NULL, is_timed(&r->srv));
 	for (unsigned i = 0; i < r->n_servers; i++) {
 		const struct partner_server *s = &r->servers[i];
 
-		outside += s->outside;
 		if (!s->outside)
 			add_step(w, &s->step, s->name.text, NULL, true);
 		else if (partner_result_is_good(r->srv.result))

@@ -163,11 +163,13 @@ static void address_answered(void *user, const struct discovery_answer *a)
 	f->good = a->status == 0 && (a->negative || a->rcode == DISCOVERY_NOERROR);
 	f->bogus = a->status == 0 && a->bogus;
 	snprintf(f->why, sizeof(f->why), "%s", a->why);
-	for (unsigned i = 0; f->good && i < a->n_records && f->n < PARTNER_TRIES_MAX; i++) {
-		if (is_usable(&a->records[i].address))
+	for (unsigned i = 0; f->good && i < a->n_records; i++) {
+		if (!is_usable(&a->records[i].address))
+			f->unusable++;
+		else if (f->n < PARTNER_TRIES_MAX)
 			f->addresses[f->n++] = a->records[i].address;
 		else
-			f->unusable++;
+			t->report.more++;
 	}
 	if (--t->waiting > 0)
 		return;

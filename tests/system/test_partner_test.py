@@ -97,7 +97,7 @@ def test_a_partner_that_works(mine):
     addresses = {s["address"] for s in report["steps"] if s["step"] == "options"}
     assert addresses == {f"{GOOD4}:5061", f"[{GOOD6}]:5061"}
     assert "shown our certificate of sip.contoso.com" in report["text"]
-    timed = [s for s in report["steps"] if s["us"] is not None]
+    timed = [s for s in report["steps"] if s["took-ms"] is not None]
     assert {s["step"] for s in timed} == {"srv", "address", "tcp", "tls", "options"}
     shown = mine.ctl("partner", "test", "Adatum.COM.")
     assert "adatum.com can be reached from here." in shown.stdout
@@ -183,6 +183,32 @@ def test_tcp_failures(lab, mine, at_bad, zones):
     netns.ip(edge, [f"route add 198.18.0.1 via {world.MANAGE_OUTSIDE}"])
     failed(mine, "silent.example", "tcp", "timeout", "no answer within 3000 ms")
     netns.ip(edge, ["route del 198.18.0.1"])
+
+
+def test_addresses_are_tried_up_to_a_bound(lab, mine, zones):
+    """Ten, of which eight are tried, all at once."""
+    addresses = [f"203.0.113.{n}" for n in range(121, 131)]
+    world.add_address(lab, *addresses)
+    zones.set(
+        "many.example", "_sipfederationtls._tcp SRV 0 0 5061 sip",
+        *(f"sip A {a}" for a in addresses),
+    )
+    report = run(mine, "many.example")
+    world.remove_address(lab, *addresses)
+    assert [s["result"] for s in report["steps"] if s["step"] == "tcp"] == 8 * ["refused"]
+    # What it means is said once.
+    assert report["text"].count("it means:") == 1
+    assert "were not tried" in report["text"]
+
+
+def test_whom_the_system_trusts(mine):
+    """Without trust of ours those that the system trusts, and the lab is not among them."""
+    use_tls(mine, {"certificate": "edge.pem", "key": "edge.key"})
+    report = run(mine, "adatum.com")
+    use_tls(mine, OURS)
+    assert report["verdict"] == "failed"
+    wrong = {s["result"] for s in report["steps"] if s["step"] == "certificate"}
+    assert wrong == {"untrusted"}, report["text"]
 
 
 def test_tls_failures(lab, mine, at_bad):
