@@ -254,6 +254,7 @@ void config_check(struct config_context *ctx, const struct config *c)
 	check_own_addresses(ctx, c);
 	check_sides(ctx, c);
 	check_organisations(ctx, c);
+	check_dns(ctx, c);
 	check_reach(ctx, c);
 	check_service_warnings(ctx, c, &pools);
 	check_outbound_warnings(ctx, c, &pools);

@@ -44,6 +44,9 @@ void check_reach(struct config_context *ctx, const struct config *c);
 // Services: profiles, ranges, and that no port is taken twice.
 void check_services(struct config_context *ctx, const struct config *c);
 
+// Resolvers, and what their answers are held to.
+void check_dns(struct config_context *ctx, const struct config *c);
+
 // Organisations and their domains.
 void check_organisations(struct config_context *ctx, const struct config *c);
 

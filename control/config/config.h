@@ -289,6 +289,25 @@ struct config_organisation {
 	int line;
 };
 
+// The choices of dns.order.
+enum config_dns_order {
+	CONFIG_DNS_ORDER_RFC2782,
+	CONFIG_DNS_ORDER_PARTNER,
+};
+
+// How partners are looked up.
+struct config_dns {
+	uint32_t timeout_ms;
+	uint32_t tries;
+	uint32_t lowest_ttl_ms;
+	uint32_t highest_ttl_ms;
+	uint32_t negative_ttl_ms;
+	uint32_t keep_ms; // of a last good answer; 0: not at all
+	uint32_t rate;
+	uint32_t questions;
+	enum config_dns_order order;
+};
+
 struct config_tree;
 
 struct config {
@@ -323,6 +342,8 @@ struct config {
 	CONFIG_LIST(struct config_service) services;
 	CONFIG_LIST(struct config_organisation) organisations;
 	CONFIG_LIST(struct config_outbound) outbound;
+	CONFIG_LIST(struct postern_endpoint) resolvers; // empty: those of /etc/resolv.conf
+	struct config_dns dns;
 	// What works and is probably not meant, ordered by line; then that of the files it names.
 	struct config_errors warnings;
 };

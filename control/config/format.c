@@ -102,6 +102,7 @@ void config_value_print(FILE *to, const struct schema_field *f, const void *at)
 		print_socket(to, f, at);
 		break;
 	case SCHEMA_ENDPOINT:
+	case SCHEMA_RESOLVER:
 		print_address(to, postern_endpoint_format(at, text));
 		break;
 	case SCHEMA_LISTEN:
@@ -209,6 +210,9 @@ static const char *fixed_expectation(enum schema_type type)
 		       "such "
 		       "as \"192.0.2.1:5061\", \"[2001:db8::1]:5061\" or "
 		       "\"192.0.2.1:50000-59999\"";
+	case SCHEMA_RESOLVER:
+		return "an address of one host, with a port if it is not 53, such as 192.0.2.53 or "
+		       "\"[2001:db8::53]:5353\"";
 	case SCHEMA_PORTS:
 		return "a port from 1 to 65535 or a range of them such as 50000-59999";
 	case SCHEMA_SOCKET:

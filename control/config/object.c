@@ -56,6 +56,7 @@ size_t schema_value_size(const struct schema_field *f)
 		return sizeof(struct postern_prefix);
 	case SCHEMA_ENDPOINT:
 	case SCHEMA_SOCKET:
+	case SCHEMA_RESOLVER:
 		return sizeof(struct postern_endpoint);
 	case SCHEMA_PORTS:
 		return sizeof(struct config_ports);

@@ -588,5 +588,18 @@ static const struct schema_field config_fields[] = {
 		.object = &config_outbound_schema,
 		.help = "What members may begin themselves through postern, their default gateway, "
 			"and where they are reached without a service. Nothing else passes."},
+	{.key = "resolver",
+		.type = SCHEMA_RESOLVER,
+		.flags = SCHEMA_LIST | SCHEMA_ONE_TOO,
+		.offset = offsetof(struct config, resolvers),
+		.most = 8, // DISCOVERY_RESOLVERS_MAX
+		.help = "Name servers that look up partners, in turn; without any, those of "
+			"/etc/resolv.conf. One that validates (DNSSEC), reached over a path that "
+			"nobody else writes to, is best."},
+	{.key = "dns",
+		.type = SCHEMA_OBJECT,
+		.offset = offsetof(struct config, dns),
+		.object = &config_dns_schema,
+		.help = "How partners are looked up."},
 };
 const struct schema_object config_schema = OBJECT(struct config, -1, config_fields);

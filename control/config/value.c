@@ -317,6 +317,8 @@ static int parse(struct config_input *in, void *at)
 		return config_parse_ports(in, at);
 	case SCHEMA_SOCKET:
 		return config_parse_socket(in, at);
+	case SCHEMA_RESOLVER:
+		return config_parse_resolver(in, at);
 	default:
 		return parse_text(in, at);
 	}

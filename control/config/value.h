@@ -44,6 +44,7 @@ int config_parse_endpoint(struct config_input *in, void *at);
 int config_parse_listen(struct config_input *in, void *at);
 int config_parse_ports(struct config_input *in, void *at);
 int config_parse_socket(struct config_input *in, void *at);
+int config_parse_resolver(struct config_input *in, void *at);
 
 // Marks a value as one that was wrong.
 void config_value_spoil(const struct schema_field *f, void *at);

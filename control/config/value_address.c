@@ -215,3 +215,19 @@ int config_parse_socket(struct config_input *in, void *at)
 	memcpy(at, &e, sizeof(e));
 	return 0;
 }
+
+// A name server may be this machine's own.
+int config_parse_resolver(struct config_input *in, void *at)
+{
+	struct postern_endpoint e;
+	memset(&e, 0, sizeof(e));
+	e.port = 53;
+	if (postern_addr_parse(in->text, &e.addr) && postern_endpoint_parse(in->text, &e))
+		return bad_endpoint(in);
+	bool v4 = postern_addr_is_v4(&e.addr);
+	if (postern_addr_is_none(&e.addr) || (v4 && e.addr.bytes[12] == 0) ||
+		e.addr.bytes[v4 ? 12 : 0] >= (v4 ? 0xe0 : 0xff))
+		return config_wrong(in, "%s is no address of one host", in->quoted);
+	memcpy(at, &e, sizeof(e));
+	return 0;
+}

@@ -40,7 +40,7 @@ struct daemon {
 	struct metrics_server *metrics; // NULL: off
 	struct store *store;
 	struct postern_policy *tables; // who may federate, as workers read it
-	struct discovery *discovery;   // DNS
+	struct discovery *discovery;   // where partners are
 	struct partner_set *partners;
 	struct policy *policy;
 	struct event *work;      // on the tables
@@ -123,6 +123,13 @@ int admission_start(struct daemon *d);
 void admission_stop(struct daemon *d);
 // Whether the partners that the configuration asks for can all be found.
 bool admission_is_complete(const struct daemon *d);
+
+// dns.c: discovery with the settings of the configuration. 0, or a negative errno.
+int dns_new(struct daemon *d);
+// What the policy calls, so that whom it lists is followed.
+struct policy_follower dns_follower(struct daemon *d);
+// Settings of another configuration, which hold from now on.
+void dns_use_config(struct daemon *d, const struct config *c);
 
 // confirm.c: configurations on trial. 0, or -ENOMEM.
 int confirm_new(struct daemon *d);

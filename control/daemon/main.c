@@ -247,21 +247,6 @@ static void start_methods(struct daemon *d)
 	rpc_methods_add(&d->context);
 }
 
-// The system's resolvers are asked.
-static int start_discovery(struct daemon *d, char *why, size_t size)
-{
-	struct discovery_settings settings;
-
-	discovery_settings_default(&settings);
-	if (discovery_settings_system(&settings) == 0)
-		LOG(WARNING, "/etc/resolv.conf names no resolver: DNS cannot be asked");
-	const int rc = discovery_new(d->base, d->tables, &settings, &d->discovery);
-
-	if (rc < 0)
-		snprintf(why, size, "DNS: %s", strerror(-rc));
-	return rc;
-}
-
 static int start_partners(struct daemon *d, char *why, size_t size)
 {
 	struct partner_identities *identities;
@@ -300,9 +285,6 @@ static int start(struct daemon *d, char *why, size_t size)
 	if (rc < 0)
 		return rc;
 	rc = state_load(d, why, size);
-	if (rc < 0)
-		return rc;
-	rc = start_discovery(d, why, size);
 	if (rc < 0)
 		return rc;
 	rc = start_partners(d, why, size);

@@ -157,6 +157,7 @@ static int adopt(struct daemon *d, struct config *next, char *why, size_t size, 
 		return rc;
 	}
 	d->config = next;
+	dns_use_config(d, next);
 	startup_warn(next);
 	config_forget_lines(next);
 	alarm_set_refused(d->alarms, 0, false);

@@ -69,6 +69,10 @@ int state_load(struct daemon *d, char *why, size_t size)
 
 	options.tables = d->tables;
 	if (rc == 0)
+		rc = dns_new(d);
+	if (rc == 0)
+		options.follower = dns_follower(d);
+	if (rc == 0)
 		rc = policy_new(&options, &d->policy);
 	if (rc == 0)
 		rc = policy_use_config(d->policy, d->config, true, text);

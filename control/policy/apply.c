@@ -388,10 +388,10 @@ static void committed(struct policy_job *job, struct policy_db *d)
 			policy_entry_clear(&other);
 		}
 		if (found != 0)
-			policy_feed_remove(job->policy->tables, (uint16_t)job->id, e);
+			policy_feed_remove(job->policy, (uint16_t)job->id, e);
 	}
-	policy_feed_told(policy_feed_load(job->policy->tables, (uint16_t)job->id, d,
-				 job->organisation, job->result.revision, &n),
+	policy_feed_told(policy_feed_load(job->policy, (uint16_t)job->id, d, job->organisation,
+				 job->result.revision, &n),
 		d, job->organisation);
 }
 

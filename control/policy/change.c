@@ -142,9 +142,9 @@ static void committed(struct policy_job *job, struct policy_db *d)
 	if (job->id < 0 || !job->policy->tables)
 		return;
 	if (c->verb == POLICY_REMOVE)
-		policy_feed_remove(job->policy->tables, (uint16_t)job->id, &job->before);
+		policy_feed_remove(job->policy, (uint16_t)job->id, &job->before);
 	else
-		policy_feed_set(job->policy->tables, (uint16_t)job->id, &job->entry);
+		policy_feed_set(job->policy, (uint16_t)job->id, &job->entry);
 }
 
 static void clear(struct policy_job *job)

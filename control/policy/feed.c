@@ -80,8 +80,7 @@ static unsigned prefixes_of(const char *text, struct postern_prefix *out)
 	return n;
 }
 
-static int set_allowed(
-	struct postern_policy *t, uint16_t organisation, const struct policy_entry *e)
+static int set_allowed(const struct policy *p, uint16_t organisation, const struct policy_entry *e)
 {
 	static const uint8_t versions[] = {0, 10, 12, 13};
 	struct postern_domain names[POSTERN_FURTHER_NAMES_MAX];
@@ -105,20 +104,26 @@ static int set_allowed(
 
 	domain_of(e->value[0], &a.domain);
 	domain_of(policy_entry_named(e, "proxy-fqdn"), &a.proxy_fqdn);
-	return postern_policy_set_allowed(t, organisation, &a);
+	const int rc = postern_policy_set_allowed(p->tables, organisation, &a);
+
+	if (rc == 0 && p->follower.allowed)
+		p->follower.allowed(p->follower.user, organisation, &a);
+	return rc;
 }
 
-static int set_blocked(
-	struct postern_policy *t, uint16_t organisation, const struct policy_entry *e)
+static int set_blocked(const struct policy *p, uint16_t organisation, const struct policy_entry *e)
 {
 	struct postern_blocked b = {.id = e->id, .suffix = policy_entry_is_on(e, "suffix")};
 
 	domain_of(e->value[0], &b.domain);
-	return postern_policy_set_blocked(t, organisation, &b);
+	const int rc = postern_policy_set_blocked(p->tables, organisation, &b);
+
+	if (rc == 0 && p->follower.unlisted)
+		p->follower.unlisted(p->follower.user, organisation, &b.domain);
+	return rc;
 }
 
-static int set_provider(
-	struct postern_policy *t, uint16_t organisation, const struct policy_entry *e)
+static int set_provider(const struct policy *p, uint16_t organisation, const struct policy_entry *e)
 {
 	struct postern_prefix prefixes[POSTERN_PREFIXES_MAX];
 	struct postern_provider v = {
@@ -132,11 +137,14 @@ static int set_provider(
 	};
 
 	domain_of(policy_entry_named(e, "proxy-fqdn"), &v.proxy_fqdn);
-	return postern_policy_set_provider(t, organisation, &v);
+	const int rc = postern_policy_set_provider(p->tables, organisation, &v);
+
+	if (rc == 0 && p->follower.provider)
+		p->follower.provider(p->follower.user, organisation, &v);
+	return rc;
 }
 
-static int set_switches(
-	struct postern_policy *t, uint16_t organisation, const struct policy_entry *e)
+static int set_switches(const struct policy *p, uint16_t organisation, const struct policy_entry *e)
 {
 	struct postern_switches s = {
 		.allow_federated_users = policy_entry_is_on(e, "AllowFederatedUsers"),
@@ -158,7 +166,11 @@ static int set_switches(
 
 	// Kept only with UseDefaultRouting.
 	domain_of(policy_entry_named(e, "DefaultRouteFqdn"), &s.default_route);
-	return postern_policy_set_organisation(t, organisation, &s);
+	const int rc = postern_policy_set_organisation(p->tables, organisation, &s);
+
+	if (rc == 0 && p->follower.switches)
+		p->follower.switches(p->follower.user, organisation, &s);
+	return rc;
 }
 
 static void tell(int status, const struct policy_entry *e)
@@ -170,8 +182,7 @@ static void tell(int status, const struct policy_entry *e)
 					  : strerror(-status));
 }
 
-void policy_feed_remove(
-	struct postern_policy *t, uint16_t organisation, const struct policy_entry *e)
+void policy_feed_remove(const struct policy *p, uint16_t organisation, const struct policy_entry *e)
 {
 	struct postern_domain domain;
 
@@ -179,10 +190,14 @@ void policy_feed_remove(
 	case POLICY_ALLOWED:
 	case POLICY_BLOCKED:
 		domain_of(e->value[0], &domain);
-		tell(postern_policy_remove_listed(t, organisation, &domain), e);
+		tell(postern_policy_remove_listed(p->tables, organisation, &domain), e);
+		if (p->follower.unlisted)
+			p->follower.unlisted(p->follower.user, organisation, &domain);
 		break;
 	case POLICY_PROVIDER:
-		tell(postern_policy_remove_provider(t, organisation, e->id), e);
+		tell(postern_policy_remove_provider(p->tables, organisation, e->id), e);
+		if (p->follower.provider_gone)
+			p->follower.provider_gone(p->follower.user, organisation, e->id);
 		break;
 	case POLICY_SWITCHES:
 	case POLICY_KINDS:
@@ -190,23 +205,23 @@ void policy_feed_remove(
 	}
 }
 
-void policy_feed_set(struct postern_policy *t, uint16_t organisation, const struct policy_entry *e)
+void policy_feed_set(const struct policy *p, uint16_t organisation, const struct policy_entry *e)
 {
 	switch (e->kind) {
 	case POLICY_ALLOWED:
 	case POLICY_BLOCKED:
 		if (!policy_entry_is_on(e, "enabled"))
-			policy_feed_remove(t, organisation, e);
+			policy_feed_remove(p, organisation, e);
 		else if (e->kind == POLICY_ALLOWED)
-			tell(set_allowed(t, organisation, e), e);
+			tell(set_allowed(p, organisation, e), e);
 		else
-			tell(set_blocked(t, organisation, e), e);
+			tell(set_blocked(p, organisation, e), e);
 		break;
 	case POLICY_PROVIDER:
-		tell(set_provider(t, organisation, e), e);
+		tell(set_provider(p, organisation, e), e);
 		break;
 	case POLICY_SWITCHES:
-		tell(set_switches(t, organisation, e), e);
+		tell(set_switches(p, organisation, e), e);
 		break;
 	case POLICY_KINDS:
 		break;
@@ -214,7 +229,7 @@ void policy_feed_set(struct postern_policy *t, uint16_t organisation, const stru
 }
 
 struct feed {
-	struct postern_policy *tables;
+	const struct policy *policy;
 	uint16_t organisation;
 	uint64_t n;
 };
@@ -223,7 +238,7 @@ static int feed_one(void *user, struct policy_entry *e)
 {
 	struct feed *f = user;
 
-	policy_feed_set(f->tables, f->organisation, e);
+	policy_feed_set(f->policy, f->organisation, e);
 	f->n++;
 	return 0;
 }
@@ -232,7 +247,7 @@ static int unfeed_one(void *user, struct policy_entry *e)
 {
 	struct feed *f = user;
 
-	policy_feed_remove(f->tables, f->organisation, e);
+	policy_feed_remove(f->policy, f->organisation, e);
 	return 0;
 }
 
@@ -250,10 +265,10 @@ static int walk(struct feed *f, struct policy_db *d, const char *name, uint64_t 
 	return status;
 }
 
-int policy_feed_load(struct postern_policy *t, uint16_t organisation, struct policy_db *d,
+int policy_feed_load(const struct policy *p, uint16_t organisation, struct policy_db *d,
 	const char *name, uint64_t revision, uint64_t *n)
 {
-	struct feed f = {t, organisation, 0};
+	struct feed f = {p, organisation, 0};
 	const int status = walk(&f, d, name, revision, feed_one);
 
 	*n = f.n;
@@ -271,10 +286,12 @@ void policy_feed_told(int status, const struct policy_db *d, const char *name)
 }
 
 int policy_feed_unload(
-	struct postern_policy *t, uint16_t organisation, struct policy_db *d, const char *name)
+	const struct policy *p, uint16_t organisation, struct policy_db *d, const char *name)
 {
-	struct feed f = {t, organisation, 0};
+	struct feed f = {p, organisation, 0};
 
-	postern_policy_remove_organisation(t, organisation);
+	postern_policy_remove_organisation(p->tables, organisation);
+	if (p->follower.organisation_gone)
+		p->follower.organisation_gone(p->follower.user, organisation);
 	return walk(&f, d, name, 0, unfeed_one);
 }

@@ -441,7 +441,7 @@ static void committed(struct policy_job *job, struct policy_db *d)
 	uint64_t n;
 
 	if (job->id >= 0 && job->policy->tables)
-		policy_feed_told(policy_feed_load(job->policy->tables, (uint16_t)job->id, d,
+		policy_feed_told(policy_feed_load(job->policy, (uint16_t)job->id, d,
 					 job->organisation, job->result.revision, &n),
 			d, job->organisation);
 }

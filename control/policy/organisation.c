@@ -25,6 +25,7 @@ int policy_new(const struct policy_options *options, struct policy **out)
 		return -ENOMEM;
 	p->store = options->store;
 	p->tables = options->tables;
+	p->follower = options->follower;
 	p->own = policy_own_new(&none, NULL);
 	if (!p->own) {
 		free(p);
@@ -150,7 +151,7 @@ static int load(struct adopt *a, struct policy_db *d, const struct policy_own_or
 	postern_switches_default(&standard);
 	int status = postern_policy_set_organisation(t, o->id, &standard);
 	if (status == 0)
-		status = policy_feed_load(t, o->id, d, o->name, 0, &n);
+		status = policy_feed_load(a->job.policy, o->id, d, o->name, 0, &n);
 	if (status == 0)
 		LOG(NOTICE,
 			"organisation %s: %" PRIu64 " entries are in force after %" PRIu64 " ms",
@@ -173,7 +174,7 @@ static int run(struct policy_job *job, struct policy_db *d)
 			const struct policy_own_organisation *o = &before->organisations[i];
 
 			if (!is_loaded(own, o->name) && o->id != UINT16_MAX)
-				status = policy_feed_unload(t, o->id, d, o->name);
+				status = policy_feed_unload(job->policy, o->id, d, o->name);
 		}
 		for (size_t i = 0; i < own->n_organisations && status == 0; i++) {
 			const struct policy_own_organisation *o = &own->organisations[i];

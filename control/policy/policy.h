@@ -18,7 +18,11 @@
 struct config;
 struct config_errors;
 struct policy;
+struct postern_allowed;
+struct postern_domain;
 struct postern_policy;
+struct postern_provider;
+struct postern_switches;
 struct store;
 struct store_audit;
 
@@ -114,9 +118,23 @@ int policy_entry_read(struct policy_entry *e, const struct policy_field *f, cons
 
 // ---- The policy
 
+// Whoever wants to know what comes into the tables, and goes, besides: as it does, on the store thread,
+// also when it is what was there already. The tables have it by then. Functions may be NULL.
+struct policy_follower {
+	void (*switches)(void *user, uint16_t organisation, const struct postern_switches *s);
+	void (*allowed)(void *user, uint16_t organisation, const struct postern_allowed *a);
+	// Blocked, removed or disabled: no longer allowed.
+	void (*unlisted)(void *user, uint16_t organisation, const struct postern_domain *domain);
+	void (*provider)(void *user, uint16_t organisation, const struct postern_provider *v);
+	void (*provider_gone)(void *user, uint16_t organisation, uint64_t id);
+	void (*organisation_gone)(void *user, uint16_t organisation);
+	void *user;
+};
+
 struct policy_options {
 	struct store *store;
 	struct postern_policy *tables; // NULL: nobody reads them
+	struct policy_follower follower;
 };
 
 int policy_new(const struct policy_options *options, struct policy **out);

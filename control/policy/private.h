@@ -36,9 +36,10 @@ struct policy_own {
 
 struct policy {
 	struct store *store;
-	struct postern_policy *tables; // any thread
-	struct policy_own *own;        // control: rw
-	unsigned loading;              // configurations whose organisations are being loaded
+	struct postern_policy *tables;   // any thread
+	struct policy_follower follower; // what it calls may be called by any thread
+	struct policy_own *own;          // control: rw
+	unsigned loading;                // configurations whose organisations are being loaded
 };
 
 // entry.c
@@ -213,14 +214,14 @@ int policy_mistake_value(struct policy_mistakes *m, struct policy_entry *e,
 	const struct policy_field *f, const char *text, size_t length, int line);
 
 // ---- feed.c: the dataplane's tables. Store thread. Errors are logged: what is on the disk is said to be.
-void policy_feed_set(struct postern_policy *t, uint16_t organisation, const struct policy_entry *e);
+void policy_feed_set(const struct policy *p, uint16_t organisation, const struct policy_entry *e);
 void policy_feed_remove(
-	struct postern_policy *t, uint16_t organisation, const struct policy_entry *e);
+	const struct policy *p, uint16_t organisation, const struct policy_entry *e);
 // All that is kept of an organisation, or what a revision added and changed; 0, or what the store says.
-int policy_feed_load(struct postern_policy *t, uint16_t organisation, struct policy_db *d,
+int policy_feed_load(const struct policy *p, uint16_t organisation, struct policy_db *d,
 	const char *name, uint64_t revision, uint64_t *n);
 // After a commit, which nothing takes back: says so if not all of it could be loaded.
 void policy_feed_told(int status, const struct policy_db *d, const char *name);
 // Takes away all that is kept of an organisation, and the organisation.
 int policy_feed_unload(
-	struct postern_policy *t, uint16_t organisation, struct policy_db *d, const char *name);
+	const struct policy *p, uint16_t organisation, struct policy_db *d, const char *name);

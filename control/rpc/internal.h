@@ -310,6 +310,7 @@ void rpc_methods_stats(struct rpc_context *context);
 void rpc_methods_organisation(struct rpc_context *context);
 void rpc_methods_partner(struct rpc_context *context);
 void rpc_methods_partner_test(struct rpc_context *context);
+void rpc_methods_dns(struct rpc_context *context);
 void rpc_methods_plan(struct rpc_context *context);
 void rpc_methods_policy_file(struct rpc_context *context);
 void rpc_methods_policy(struct rpc_context *context);

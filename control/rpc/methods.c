@@ -24,6 +24,7 @@ void rpc_methods_add(struct rpc_context *context)
 	rpc_methods_policy_file(context);
 	rpc_methods_partner(context);
 	rpc_methods_partner_test(context);
+	rpc_methods_dns(context);
 	rpc_methods_plan(context);
 	rpc_methods_config(context);
 	rpc_methods_diff(context);
