@@ -6,6 +6,7 @@
 #pragma once
 
 #include "control/config/config.h"
+#include "control/discovery/discovery.h"
 #include "control/pool/pool.h"
 
 #include "postern/dataplane.h"
@@ -43,6 +44,9 @@ enum alarm_kind {
 	ALARM_CONFIG_UNCONFIRMED,
 	ALARM_CONFIG_TAKEN_BACK,
 	ALARM_STATE_DATABASE,
+	ALARM_RESOLVER,
+	ALARM_PARTNER_DNS,
+	ALARM_DNS_LATE,
 	ALARM_KINDS
 };
 
@@ -76,6 +80,7 @@ struct alarm_source {
 	const struct config *(*config)(void *daemon);             // the one that runs
 	void (*confirm)(void *daemon, struct alarm_confirm *out); // NULL: there is no such thing
 	const char *(*state_trouble)(void *daemon); // why it cannot be written; NULL: no such thing
+	void (*dns)(void *daemon, struct discovery_stats *out); // NULL: there is no such thing
 	void *daemon;
 	struct alarm_time (*now)(void); // NULL: the machine's clocks
 };

@@ -97,6 +97,7 @@ bool alarm_is_nearly_full(const struct alarm_set *set, enum alarm_kind kind, con
 
 // The rules, in the order in which alarms of one severity are shown.
 void alarm_rule_config(struct alarm_set *set);
+void alarm_rule_dns(struct alarm_set *set);
 void alarm_rule_services(struct alarm_set *set);
 void alarm_rule_interfaces(struct alarm_set *set);
 void alarm_rule_pools(struct alarm_set *set);

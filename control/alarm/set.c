@@ -42,6 +42,9 @@ static const char *const kind_names[] = {
 	[ALARM_CONFIG_UNCONFIRMED] = "config-unconfirmed",
 	[ALARM_CONFIG_TAKEN_BACK] = "config-taken-back",
 	[ALARM_STATE_DATABASE] = "state-database",
+	[ALARM_RESOLVER] = "resolver",
+	[ALARM_PARTNER_DNS] = "partner-dns",
+	[ALARM_DNS_LATE] = "dns-late",
 };
 
 static const char *const severity_names[] = {
@@ -277,6 +280,7 @@ void alarm_set_check(struct alarm_set *set)
 	set->found = 0;
 	set->logged = 0;
 	alarm_rule_config(set);
+	alarm_rule_dns(set);
 	alarm_rule_services(set);
 	alarm_rule_interfaces(set);
 	alarm_rule_pools(set);

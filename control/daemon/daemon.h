@@ -130,6 +130,8 @@ int dns_new(struct daemon *d);
 struct policy_follower dns_follower(struct daemon *d);
 // Settings of another configuration, which hold from now on.
 void dns_use_config(struct daemon *d, const struct config *c);
+// For alarms and metrics.
+void dns_read(void *daemon, struct discovery_stats *out);
 
 // confirm.c: configurations on trial. 0, or -ENOMEM.
 int confirm_new(struct daemon *d);

@@ -96,3 +96,8 @@ void dns_use_config(struct daemon *d, const struct config *c)
 	if (memcmp(&s, discovery_settings(d->discovery), sizeof(s)) != 0)
 		discovery_use_settings(d->discovery, &s);
 }
+
+void dns_read(void *daemon, struct discovery_stats *out)
+{
+	discovery_read(((struct daemon *)daemon)->discovery, out);
+}

@@ -184,6 +184,7 @@ static int start_alarms(struct daemon *d)
 		.config = running_config,
 		.confirm = confirm_show,
 		.state_trouble = state_trouble,
+		.dns = dns_read,
 		.daemon = d,
 	};
 
@@ -195,6 +196,7 @@ static int start_alarms(struct daemon *d)
 		.alarms = d->alarms,
 		.dp = d->dp,
 		.started_wall_us = wall_us(),
+		.dns = dns_read,
 		.daemon = d,
 		.config = running_config,
 		.snapshot = running_snapshot,

@@ -28,6 +28,9 @@ struct event_base;
 #define DISCOVERY_RESOLVERS_MAX 8
 #define DISCOVERY_RECORDS_MAX   64 // of one answer; what is beyond them is counted, not kept
 
+// Domains that are wanted and that nobody follows.
+#define DISCOVERY_UNFOLLOWED_MAX 100000u
+
 // The label pair under which a domain says where its edge is.
 #define DISCOVERY_SERVICE "_sipfederationtls._tcp"
 
@@ -277,16 +280,21 @@ struct discovery_resolver_stats {
 	uint32_t average_us; // of its answers, smoothed
 };
 
+// What fails for so long is told as an alarm.
+#define DISCOVERY_LONG_S 600u
+
 struct discovery_stats {
 	uint64_t counters[DISCOVERY_COUNTER_COUNT];
 	uint32_t domains;    // followed
 	uint32_t discovered; // wanted, and followed by nobody
 	uint32_t hosts;
-	uint32_t failing;     // followed names whose last question failed
-	uint32_t outstanding; // questions under way
-	uint32_t waiting;     // names that wait for their turn
-	uint64_t late_us;     // by how much the name that is longest overdue is; 0: none
-	uint64_t memory;      // bytes of what is kept of names
+	uint32_t failing;              // followed names whose last question failed
+	uint32_t failing_long;         // of these, those that have failed for DISCOVERY_LONG_S
+	struct postern_domain example; // one of those; empty: there is none
+	uint32_t outstanding;          // questions under way
+	uint32_t waiting;              // names that wait for their turn
+	uint64_t late_us;              // by how much the name that is longest overdue is; 0: none
+	uint64_t memory;               // bytes of what is kept of names
 	unsigned n_resolvers;
 	struct discovery_resolver_stats resolvers[DISCOVERY_RESOLVERS_MAX];
 };

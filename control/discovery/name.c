@@ -67,6 +67,19 @@ static bool is_failing(const struct name *n)
 	return n->failures > 0 && name_is_followed(n);
 }
 
+static void set_failing_long(struct discovery *d, struct name *n, bool on)
+{
+	if (n->failing_long == on)
+		return;
+	n->failing_long = on;
+	if (!on) {
+		d->n_failing_long--;
+		return;
+	}
+	d->n_failing_long++;
+	name_domain(n, &d->example);
+}
+
 void name_count(struct discovery *d, struct name *n, bool was_followed)
 {
 	const bool followed = name_is_followed(n);
@@ -77,6 +90,8 @@ void name_count(struct discovery *d, struct name *n, bool was_followed)
 	++*counter_of(d, n, followed);
 	if (n->failures > 0)
 		d->n_failing += followed ? 1 : UINT32_MAX;
+	if (!followed)
+		set_failing_long(d, n, false);
 }
 
 struct name *name_get(struct discovery *d, const struct postern_domain *name, bool host)
@@ -127,6 +142,7 @@ void name_forget(struct discovery *d, struct name *n)
 	name_unlink(d, n);
 	--*counter_of(d, n, name_is_followed(n));
 	d->n_failing -= is_failing(n);
+	set_failing_long(d, n, false);
 	d->memory -= heap_size(sizeof(*n) + n->length + 1u);
 	if (n->addresses != NULL)
 		d->memory -= heap_size(n->n_addresses * sizeof(*n->addresses));
@@ -352,6 +368,7 @@ void name_answered(struct discovery *d, struct name *n, enum postern_facts_state
 
 	ttl = clamp(ttl, s->lowest_ttl_s, good ? s->highest_ttl_s : s->negative_ttl_s);
 	d->n_failing -= is_failing(n);
+	set_failing_long(d, n, false);
 	n->state = (uint8_t)state;
 	n->outcome = (uint8_t)outcome;
 	n->failures = 0;
@@ -378,6 +395,8 @@ void name_failed(struct discovery *d, struct name *n, enum outcome outcome)
 	if (n->failures < UINT16_MAX)
 		n->failures++;
 	d->n_failing += is_failing(n) && n->failures == 1;
+	if (is_failing(n) && now - n->failing_s >= DISCOVERY_LONG_S)
+		set_failing_long(d, n, true);
 	n->outcome = (uint8_t)outcome;
 	if (n->state != POSTERN_FACTS_GOOD && n->state != POSTERN_FACTS_FAILED)
 		n->ends_s = 0; // there is no last good answer

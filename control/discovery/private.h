@@ -187,14 +187,14 @@ struct name {
 	bool fresh;      // somebody wants an answer of now
 	bool told;       // the tables know of it
 	bool idle;       // due, and nobody needs it
-	bool telling;    // those who wait: it must not go
+	bool failing_long;
+	bool telling; // those who wait: it must not go
 	uint8_t length;
 	char text[];
 };
 
-#define NAME_BUCKETS         (1u << 20)
-#define WHEEL_SECONDS        4096u
-#define NAMES_UNFOLLOWED_MAX 100000u
+#define NAME_BUCKETS  (1u << 20)
+#define WHEEL_SECONDS 4096u
 // Servers of domains, of which the answers are kept for other domains that have the same.
 #define HOSTS_CACHED_MAX 16384u
 
@@ -327,7 +327,9 @@ struct discovery {
 	uint32_t n_domains, n_unfollowed; // domains: followed, and not
 	uint32_t n_hosts, n_cached;       // likewise
 	uint32_t n_failing, n_waiting;
-	uint32_t hand; // CLOCK, over buckets
+	uint32_t n_failing_long;
+	struct postern_domain example; // of those, that came last
+	uint32_t hand;                 // CLOCK, over buckets
 	size_t memory;
 	uint64_t secret;
 	struct listing **listings;

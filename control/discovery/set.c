@@ -346,7 +346,7 @@ static int want(struct discovery *d, struct discovery_wait *w, bool fresh)
 {
 	struct name *n = name_find(d, &w->domain, false);
 
-	if (n == NULL && d->n_unfollowed >= NAMES_UNFOLLOWED_MAX)
+	if (n == NULL && d->n_unfollowed >= DISCOVERY_UNFOLLOWED_MAX)
 		name_evict(d, false);
 	if (n == NULL)
 		n = name_get(d, &w->domain, false);

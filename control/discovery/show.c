@@ -117,6 +117,9 @@ void discovery_read(struct discovery *d, struct discovery_stats *out)
 	out->discovered = d->n_unfollowed;
 	out->hosts = d->n_hosts;
 	out->failing = d->n_failing;
+	out->failing_long = d->n_failing_long;
+	if (d->n_failing_long > 0)
+		out->example = d->example;
 	out->waiting = d->n_waiting;
 	out->late_us = late_us(d);
 	out->memory = d->memory;

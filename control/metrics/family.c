@@ -250,6 +250,40 @@ VALUE(member_probe_duration)
 	return (uint64_t)at->member->last_probe_ms * 1000;
 }
 
+#define DNS(name, expression)                                                                      \
+	VALUE(dns_##name)                                                                          \
+	{                                                                                          \
+		(void)s;                                                                           \
+		return expression;                                                                 \
+	}
+
+DNS(domains, at->dns->domains)
+DNS(discovered, at->dns->discovered)
+DNS(hosts, at->dns->hosts)
+DNS(failing, at->dns->failing)
+DNS(waiting, at->dns->waiting)
+DNS(late, at->dns->late_us)
+DNS(outstanding, at->dns->outstanding)
+DNS(memory, at->dns->memory)
+DNS(resolver_up, !at->resolver->resting)
+DNS(resolver_questions, at->resolver->questions)
+DNS(resolver_answers, at->resolver->answers)
+DNS(resolver_unanswered, at->resolver->timeouts)
+DNS(resolver_duration, at->resolver->average_us)
+
+VALUE(dns_discovered_limit)
+{
+	(void)s;
+	(void)at;
+	return DISCOVERY_UNFOLLOWED_MAX;
+}
+
+VALUE(dns_outstanding_limit)
+{
+	(void)at;
+	return s->config(s->daemon)->dns.questions;
+}
+
 #define COUNTER METRICS_COUNTER
 #define GAUGE   METRICS_GAUGE
 
@@ -369,6 +403,37 @@ const struct metrics_family metrics_families[] = {
 		member_probes_failed},
 	{"postern_member_probe_duration_seconds", GAUGE, METRICS_MEMBER, "seconds",
 		"How long the last probe took.", member_probe_duration},
+
+	{"postern_dns_domains", GAUGE, METRICS_ONE, NULL,
+		"SIP domains of partners that are followed in DNS.", dns_domains},
+	{"postern_dns_discovered_domains", GAUGE, METRICS_ONE, NULL,
+		"SIP domains that somebody has asked for, and that nobody lists.", dns_discovered},
+	{"postern_dns_discovered_domains_limit", GAUGE, METRICS_ONE, NULL,
+		"Such domains that are kept at most.", dns_discovered_limit},
+	{"postern_dns_hosts", GAUGE, METRICS_ONE, NULL, "Servers by name that are followed in DNS.",
+		dns_hosts},
+	{"postern_dns_failing_names", GAUGE, METRICS_ONE, NULL,
+		"Followed names whose last question failed.", dns_failing},
+	{"postern_dns_waiting_names", GAUGE, METRICS_ONE, NULL,
+		"Names that wait for their turn to be asked for.", dns_waiting},
+	{"postern_dns_late_seconds", GAUGE, METRICS_ONE, "seconds",
+		"By how much the name that waits for longest is overdue.", dns_late},
+	{"postern_dns_questions_under_way", GAUGE, METRICS_ONE, NULL,
+		"Questions to resolvers that are not answered yet.", dns_outstanding},
+	{"postern_dns_questions_under_way_limit", GAUGE, METRICS_ONE, NULL,
+		"Questions that may be under way at once.", dns_outstanding_limit},
+	{"postern_dns_memory_bytes", GAUGE, METRICS_ONE, "bytes",
+		"Memory of what is kept of names.", dns_memory},
+	{"postern_dns_resolver_up", GAUGE, METRICS_RESOLVER, NULL,
+		"0 if the resolver does not answer.", dns_resolver_up},
+	{"postern_dns_resolver_questions", COUNTER, METRICS_RESOLVER, NULL,
+		"Questions sent to the resolver.", dns_resolver_questions},
+	{"postern_dns_resolver_answers", COUNTER, METRICS_RESOLVER, NULL,
+		"Answers that came from the resolver.", dns_resolver_answers},
+	{"postern_dns_resolver_unanswered", COUNTER, METRICS_RESOLVER, NULL,
+		"Questions that the resolver did not answer.", dns_resolver_unanswered},
+	{"postern_dns_resolver_duration_seconds", GAUGE, METRICS_RESOLVER, "seconds",
+		"How long its answers take, smoothed.", dns_resolver_duration},
 };
 
 const unsigned metrics_n_families = sizeof(metrics_families) / sizeof(metrics_families[0]);

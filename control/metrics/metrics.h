@@ -6,6 +6,7 @@
 
 #include "control/alarm/alarm.h"
 #include "control/config/config.h"
+#include "control/discovery/discovery.h"
 #include "control/pool/pool.h"
 
 #include "postern/dataplane.h"
@@ -22,6 +23,7 @@ struct metrics_source {
 	struct alarm_set *alarms;
 	struct postern_dataplane *dp;
 	uint64_t started_wall_us;
+	void (*dns)(void *daemon, struct discovery_stats *out); // NULL: there is no such thing
 	void *daemon;
 	const struct config *(*config)(void *daemon);             // the one that runs
 	const struct postern_snapshot *(*snapshot)(void *daemon); // the newest

@@ -27,6 +27,7 @@ enum metrics_each {
 	METRICS_OUTBOUND,
 	METRICS_POOL,
 	METRICS_MEMBER,
+	METRICS_RESOLVER,
 };
 
 // One of them; what does not apply is NULL or 0.
@@ -38,6 +39,9 @@ struct metrics_subject {
 	const struct postern_outbound *outbound;
 	const struct pool *pool;
 	const struct pool_member *member;
+	const struct discovery_resolver_stats *resolver;
+	const struct discovery_stats
+		*dns; // as they were at the beginning of the scrape; NULL: none
 };
 
 struct metrics_family {
@@ -64,7 +68,8 @@ struct metrics_walk {
 	enum metrics_format format;
 	uint64_t epoch;                           // of the snapshot that it began with
 	uint64_t counters[POSTERN_COUNTER_COUNT]; // as they were at its beginning
-	unsigned counter;                         // next
+	struct discovery_stats dns;               // likewise; none of them without
+	unsigned counter;                         // next; those of DNS come after the dataplane's
 	unsigned family;                          // next, when the counters are done
 	unsigned outer, inner;                    // next subject in the family
 	bool headed;                              // the family's head is written

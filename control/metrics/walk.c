@@ -21,17 +21,30 @@ void metrics_walk_begin(
 		.epoch = source->snapshot(source->daemon)->epoch,
 	};
 	postern_counters_read(source->dp, walk->counters);
+	if (source->dns != NULL)
+		source->dns(source->daemon, &walk->dns);
 }
+
+static const struct {
+	const char *name, *help;
+} dns_counters[] = {
+#define X(enumerator, name, help) {name, help},
+	DISCOVERY_COUNTERS(X)
+#undef X
+};
 
 // "rx-bytes" becomes postern_rx_bytes, with bytes as its unit.
 static int write_counter(struct metrics_walk *walk, struct evbuffer *out)
 {
-	const enum postern_counter c = (enum postern_counter)walk->counter;
-	const char *shown = postern_counter_name(c);
+	const bool dns = walk->counter >= POSTERN_COUNTER_COUNT;
+	const unsigned c = dns ? walk->counter - POSTERN_COUNTER_COUNT : walk->counter;
+	const char *shown =
+		dns ? dns_counters[c].name : postern_counter_name((enum postern_counter)c);
 	const size_t length = strlen(shown);
 	char name[96];
-	struct metrics_family family = {
-		.name = name, .type = METRICS_COUNTER, .help = postern_counter_help(c)};
+	struct metrics_family family = {.name = name,
+		.type = METRICS_COUNTER,
+		.help = dns ? dns_counters[c].help : postern_counter_help((enum postern_counter)c)};
 
 	snprintf(name, sizeof(name), "postern_%s", shown);
 	for (char *at = name; *at != '\0'; at++)
@@ -41,7 +54,8 @@ static int write_counter(struct metrics_walk *walk, struct evbuffer *out)
 		family.unit = "bytes";
 	int rc = metrics_text_head(out, walk->format, &family);
 	if (rc == 0)
-		rc = metrics_text_sample(out, &family, "", walk->counters[c]);
+		rc = metrics_text_sample(
+			out, &family, "", dns ? walk->dns.counters[c] : walk->counters[c]);
 	walk->counter++;
 	return rc;
 }
@@ -106,7 +120,7 @@ static bool at_member(struct metrics_walk *walk, struct metrics_subject *at)
 static bool find_subject(
 	struct metrics_walk *walk, enum metrics_each each, struct metrics_subject *at)
 {
-	*at = (struct metrics_subject){0};
+	*at = (struct metrics_subject){.dns = &walk->dns};
 	switch (each) {
 	case METRICS_ONE:
 		return walk->outer == 0;
@@ -124,6 +138,9 @@ static bool find_subject(
 		return at->pool != NULL;
 	case METRICS_MEMBER:
 		return at_member(walk, at);
+	case METRICS_RESOLVER:
+		at->resolver = &walk->dns.resolvers[walk->outer];
+		return walk->outer < walk->dns.n_resolvers;
 	}
 	return false;
 }
@@ -175,6 +192,9 @@ static void write_labels(
 	case METRICS_POOL:
 		label(labels, "pool", at->pool->name);
 		break;
+	case METRICS_RESOLVER:
+		label(labels, "resolver", postern_endpoint_format(&at->resolver->at, text));
+		break;
 	}
 	const size_t used = strlen(labels);
 	if (used > 0)
@@ -220,7 +240,7 @@ int metrics_walk_step(struct metrics_walk *walk, struct evbuffer *out, unsigned 
 	if (source->snapshot(source->daemon)->epoch != walk->epoch)
 		return -ESTALE;
 	for (unsigned i = 0; i < lines && rc == 0; i++) {
-		if (walk->counter < POSTERN_COUNTER_COUNT)
+		if (walk->counter < (unsigned)POSTERN_COUNTER_COUNT + DISCOVERY_COUNTER_COUNT)
 			rc = write_counter(walk, out);
 		else if (walk->family < metrics_n_families)
 			rc = write_line(walk, out);

@@ -1,10 +1,30 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// stats: everything that the dataplane counts.
+// stats: everything that the dataplane and discovery count.
 
+#include "control/discovery/discovery.h"
 #include "control/rpc/internal.h"
 
 #include "postern/counter.h"
 #include "postern/dataplane.h"
+
+// Into an object by name, or into a list with what they mean.
+static void add_dns(struct discovery *d, json_t *to)
+{
+	struct discovery_stats s;
+
+	discovery_read(d, &s);
+	for (int i = 0; i < DISCOVERY_COUNTER_COUNT; i++) {
+		const char *name = discovery_counter_name((enum discovery_counter)i);
+
+		if (json_is_object(to))
+			json_object_set_new(to, name, rpc_uint(s.counters[i]));
+		else
+			json_array_append_new(
+				to, json_pack("{s:s, s:o, s:s}", "name", name, "value",
+					    rpc_uint(s.counters[i]), "help",
+					    discovery_counter_help((enum discovery_counter)i)));
+	}
+}
 
 static void stats_show(struct rpc_call *call, const json_t *params, void *user)
 {
@@ -17,6 +37,8 @@ static void stats_show(struct rpc_call *call, const json_t *params, void *user)
 	for (unsigned c = 0; c < POSTERN_COUNTER_COUNT; c++)
 		json_object_set_new(
 			shown, postern_counter_name((enum postern_counter)c), rpc_uint(values[c]));
+	if (context->discovery)
+		add_dns(context->discovery, shown);
 	rpc_reply(call, shown);
 }
 
@@ -34,6 +56,8 @@ static void stats_list(struct rpc_call *call, const json_t *params, void *user)
 				       postern_counter_name((enum postern_counter)c), "value",
 				       rpc_uint(values[c]), "help",
 				       postern_counter_help((enum postern_counter)c)));
+	if (context->discovery)
+		add_dns(context->discovery, items);
 	rpc_reply_list(call, items, NULL);
 }
 

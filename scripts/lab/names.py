@@ -61,6 +61,7 @@ server:
     infra-host-ttl: 1
     serve-expired: no
     val-bogus-ttl: 1
+    val-max-restart: 0
 {anchors}
 remote-control:
     control-enable: no
@@ -149,7 +150,7 @@ class Names:
         self._knotc("zone-reload", f"{name}.")
         if not on:
             wait_until(
-                lambda: "EDE" in self._dig(self.address4, name, "SOA"), START,
+                lambda: "EDE" in self._dig(self.address4, name, "SOA"), 3 * START,
                 f"{name} to fail validation",
             )
 
