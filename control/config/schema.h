@@ -35,7 +35,7 @@ enum schema_type {
 	SCHEMA_SIP_URI,     // [char *] of the schemes sip and sips
 	SCHEMA_STATUS,      // [uint32_t] of a final SIP response, or the first digit of a class
 	SCHEMA_SOCKET,      // [struct postern_endpoint] of the kernel's, where we listen
-	SCHEMA_RESOLVER,    // [struct postern_endpoint] of a name server, port 53 unless it is written
+	SCHEMA_RESOLVER,    // [struct postern_endpoint] of a name server
 	SCHEMA_OBJECT,      // [a struct] a mapping with fields of its own
 };
 
