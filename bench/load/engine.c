@@ -182,14 +182,20 @@ void engine_open(struct engine *e, int argc, char **argv)
 
 // --- a turn
 
-static void input(struct engine *e, struct ip_packet *p)
+// What is TCP for us comes first in `in`; the rest is dealt with here. Returns how many come first.
+static unsigned sort_out(struct engine *e, struct ip_packet *in, unsigned n)
 {
-	if (p->tuple.proto == IPPROTO_TCP && (e->any_destination || ip_is_acceptable(&e->ip, p))) {
-		tcp_input(e->tcp, p);
-		return;
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		const bool tcp = in[i].tuple.proto == IPPROTO_TCP;
+
+		if (tcp && (e->any_destination || ip_is_acceptable(&e->ip, &in[i])))
+			in[kept++] = in[i];
+		else if (tcp || in[i].tuple.proto == IPPROTO_UDP || !tcp_icmp(e->tcp, &in[i]))
+			rte_pktmbuf_free(in[i].m);
 	}
-	if (p->tuple.proto == IPPROTO_TCP || p->tuple.proto == IPPROTO_UDP || !tcp_icmp(e->tcp, p))
-		rte_pktmbuf_free(p->m);
+	return kept;
 }
 
 static unsigned receive(struct engine *e)
@@ -206,8 +212,7 @@ static unsigned receive(struct engine *e)
 				pkts[kept++] = pkts[i];
 	}
 	kept = ip_input(&e->ip, 0, pkts, kept, in);
-	for (unsigned i = 0; i < kept; i++)
-		input(e, &in[i]);
+	tcp_input_burst(e->tcp, in, sort_out(e, in, kept));
 	e->packets[0] += n;
 	return n;
 }

@@ -10,6 +10,7 @@
 #include "tcp/tcp.h"
 
 #include <rte_mbuf.h>
+#include <rte_prefetch.h>
 #include <rte_tcp.h>
 
 #define TCP_NONE UINT32_MAX
@@ -445,6 +446,22 @@ void tcp_table_give(struct tcp_table *t, struct tcp_entry *e);
 static inline void *tcp_table_at(const struct tcp_table *t, uint32_t i)
 {
 	return t->entries + (size_t)i * t->stride;
+}
+
+// What a search will look at is on its way from memory: first its bucket, then the entry that it names.
+static inline void tcp_table_fetch_bucket(const struct tcp_table *t, uint32_t hash)
+{
+	rte_prefetch0(&t->buckets[hash & t->mask]);
+}
+
+static inline void tcp_table_fetch_entry(const struct tcp_table *t, uint32_t hash)
+{
+	const uint32_t i = t->buckets[hash & t->mask];
+
+	if (i == TCP_NONE)
+		return;
+	for (size_t at = 0; at < t->stride; at += RTE_CACHE_LINE_SIZE)
+		rte_prefetch0((const char *)tcp_table_at(t, i) + at);
 }
 
 static inline uint32_t tcp_table_index(const struct tcp_table *t, const void *entry)

@@ -6,7 +6,7 @@
 // A turn of whoever stands above:
 //
 //     tcp_time(t, now);                       what time it is
-//     tcp_input(t, &packet) ...               all packets of the burst
+//     tcp_input_burst(t, packets, n);         all packets of the burst
 //     tcp_poll(t, budget);                    timers whose time has come
 //     n = tcp_events(t, events, ROOM);        what has happened, one entry a connection
 //     tcp_peek, tcp_consume, tcp_reserve, tcp_commit ...
@@ -167,6 +167,9 @@ void tcp_time(struct tcp *t, uint64_t now_us);
 
 // Takes a TCP packet as ip_input() hands it up, with its buffers.
 void tcp_input(struct tcp *t, struct ip_packet *p);
+
+// The same for a burst of them, which is faster: what each will need of memory is fetched beforehand.
+void tcp_input_burst(struct tcp *t, struct ip_packet *p, unsigned n);
 
 // Takes an ICMP or ICMPv6 error, likewise. True if it was about a connection of ours; otherwise the
 // packet still is the caller's.

@@ -259,7 +259,8 @@ static bool may_pass(struct worker *w, const struct ip_packet *p)
 unsigned worker_stream_input(struct worker *w, struct ip_packet *pkts, unsigned n)
 {
 	struct tcp *t = w->stream->tcp;
-	unsigned kept = 0;
+	struct ip_packet taken[PORT_BURST];
+	unsigned n_taken = 0, kept = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		struct ip_packet *p = &pkts[i];
@@ -269,7 +270,7 @@ unsigned worker_stream_input(struct worker *w, struct ip_packet *pkts, unsigned 
 			if (!tcp_wants(t, p))
 				break;
 			if (may_pass(w, p))
-				tcp_input(t, p);
+				taken[n_taken++] = *p;
 			else
 				rte_pktmbuf_free(p->m);
 			continue;
@@ -283,6 +284,7 @@ unsigned worker_stream_input(struct worker *w, struct ip_packet *pkts, unsigned 
 		}
 		pkts[kept++] = *p;
 	}
+	tcp_input_burst(t, taken, n_taken);
 	return kept;
 }
 

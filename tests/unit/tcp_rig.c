@@ -279,19 +279,21 @@ static struct rte_mbuf *mbuf_of(struct tcp_rig *r, const uint8_t *bytes, size_t 
 	return m;
 }
 
-void tcp_rig_put(struct tcp_rig *r, const uint8_t *bytes, size_t length)
+// False for what the layer below would drop.
+static bool read_packet(
+	struct tcp_rig *r, const uint8_t *bytes, size_t length, struct ip_packet *out)
 {
 	struct ip_packet p = {.ttl = 64};
 	unsigned header, total;
 
 	if (length < 20)
-		return;
+		return false;
 	if (bytes[0] >> 4 == 4) {
 		header = (bytes[0] & 0xfu) * 4u;
 		total = (unsigned)(bytes[2] << 8 | bytes[3]);
 		if (header < 20 || total > length || header > total ||
 			rte_raw_cksum(bytes, header) != 0xffff)
-			return;
+			return false;
 		p.family = POSTERN_V4;
 		memcpy(&p.tuple.src.words[3], bytes + 12, 4);
 		memcpy(&p.tuple.dst.words[3], bytes + 16, 4);
@@ -301,10 +303,10 @@ void tcp_rig_put(struct tcp_rig *r, const uint8_t *bytes, size_t length)
 	} else {
 		header = 40;
 		if (length < header || bytes[0] >> 4 != 6)
-			return;
+			return false;
 		total = header + (unsigned)(bytes[4] << 8 | bytes[5]);
 		if (total > length)
-			return;
+			return false;
 		p.family = POSTERN_V6;
 		memcpy(p.tuple.src.bytes, bytes + 8, 16);
 		memcpy(p.tuple.dst.bytes, bytes + 24, 16);
@@ -313,12 +315,33 @@ void tcp_rig_put(struct tcp_rig *r, const uint8_t *bytes, size_t length)
 	p.m = mbuf_of(r, bytes, total);
 	p.l4 = (uint16_t)(IP_OFFSET + header);
 	p.l4_length = (uint16_t)(total - header);
+	*out = p;
+	return true;
+}
+
+void tcp_rig_put(struct tcp_rig *r, const uint8_t *bytes, size_t length)
+{
+	struct ip_packet p;
+
+	if (!read_packet(r, bytes, length, &p))
+		return;
 	if (p.tuple.proto == IPPROTO_TCP) {
 		tcp_input(r->t, &p);
 	} else if ((p.tuple.proto != IPPROTO_ICMP && p.tuple.proto != IPPROTO_ICMPV6) ||
 		   !tcp_icmp(r->t, &p)) {
 		rte_pktmbuf_free(p.m);
 	}
+}
+
+void tcp_rig_put_burst(
+	struct tcp_rig *r, const uint8_t (*bytes)[TCP_RIG_FRAME], const size_t *lengths, unsigned n)
+{
+	struct ip_packet p[TCP_RIG_BURST];
+
+	TCP_RIG_CHECK(n <= TCP_RIG_BURST);
+	for (unsigned i = 0; i < n; i++)
+		TCP_RIG_CHECK(read_packet(r, bytes[i], lengths[i], &p[i]));
+	tcp_input_burst(r->t, p, n);
 }
 
 static uint16_t checksum6(const struct rte_ipv6_hdr *ip, const void *l4)

@@ -66,6 +66,10 @@ void tcp_rig_abandon(struct tcp_rig *r);
 void tcp_rig_time(struct tcp_rig *r, uint64_t now_us);
 // An IP packet arrives. What is no sound IP packet is dropped, as the layer below would.
 void tcp_rig_put(struct tcp_rig *r, const uint8_t *bytes, size_t length);
+// Sound IP packets that carry TCP arrive at once.
+#define TCP_RIG_BURST 64u
+void tcp_rig_put_burst(struct tcp_rig *r, const uint8_t (*bytes)[TCP_RIG_FRAME],
+	const size_t *lengths, unsigned n);
 // The next packet that came out, NULL if none.
 const struct tcp_rig_packet *tcp_rig_take(struct tcp_rig *r);
 // Lets go of all packets in the transmit ring.

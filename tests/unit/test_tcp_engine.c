@@ -338,11 +338,84 @@ static void test_names(void **state)
 	assert_string_equal(tcp_counter_name(TCP_COUNTER_DROP_PAWS), "tcp-drop-paws");
 }
 
+#define CROWD 20u // more than are fetched together
+
+struct burst {
+	uint8_t bytes[TCP_RIG_BURST][TCP_RIG_FRAME];
+	size_t lengths[TCP_RIG_BURST];
+	unsigned n;
+};
+
+static void burst_add(struct burst *b, const struct tcp_rig_segment *s)
+{
+	b->lengths[b->n] = tcp_rig_write(s, b->bytes[b->n]);
+	b->n++;
+}
+
+static void burst_put(struct tcp_rig *r, struct burst *b)
+{
+	tcp_rig_put_burst(r, b->bytes, b->lengths, b->n);
+	b->n = 0;
+	tcp_flush(r->t);
+	tcp_rig_check(r);
+}
+
+// In one burst: what completes a handshake, data for the connection that it makes, and between them what is
+// for nobody, or spoiled. All is as if each had come alone.
+static void test_burst(void **state)
+{
+	static struct burst b;
+	struct tcp_rig_options o = tcp_rig_defaults();
+	struct tcp_rig *r = tcp_rig_new(&o);
+	struct tcp_event events[2 * CROWD];
+	struct tcp_rig_segment s, answers[CROWD];
+
+	(void)state;
+	listen_at(r);
+	for (uint16_t i = 0; i < CROWD; i++) {
+		s = segment("198.18.0.1", (uint16_t)(40000 + i), SYN);
+		burst_add(&b, &s);
+	}
+	burst_put(r, &b);
+	for (unsigned i = 0; i < CROWD; i++)
+		assert_true(take(r, &answers[i]));
+	for (unsigned i = 0; i < CROWD; i++) {
+		s = segment("198.18.0.1", answers[i].dport, ACK);
+		s.seq = 1001;
+		s.ack = answers[i].seq + 1;
+		burst_add(&b, &s);
+		s.payload = (const uint8_t *)"twice";
+		s.length = 5;
+		burst_add(&b, &s);
+		if (i % 8 == 3)
+			b.bytes[b.n - 1][44] ^= 1;
+		if (i % 8 == 5) {
+			s = segment("198.18.0.2", 40000, RST);
+			burst_add(&b, &s);
+		}
+	}
+	burst_put(r, &b);
+	assert_int_equal(tcp_events(r->t, events, RTE_DIM(events)), CROWD);
+	for (unsigned i = 0; i < CROWD; i++) {
+		const unsigned which = tcp_conn_remote(events[i].conn).port - 40000u;
+
+		assert_true(events[i].what & TCP_EVENT_ACCEPTED);
+		assert_int_equal(tcp_readable(events[i].conn), which % 8 == 3 ? 0 : 5);
+		tcp_abort(r->t, events[i].conn);
+		tcp_release(r->t, events[i].conn);
+	}
+	assert_int_equal(tcp_count(r->t, TCP_COUNTER_DROP_CHECKSUM), 3);
+	assert_int_equal(tcp_count(r->t, TCP_COUNTER_SEGMENTS_IN), 3 * CROWD + 2);
+	tcp_flush(r->t);
+	tcp_rig_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_siphash),
 		cmocka_unit_test(test_isn),
+		cmocka_unit_test(test_burst),
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_flood),
