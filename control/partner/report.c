@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LINE 100 // characters of a line of words
+#define LINE   100 // characters of a line of words
+#define INDENT 23  // of what goes on in the next line
 
 // What goes along while the report is written.
 struct writer {
@@ -51,8 +52,8 @@ static void print_words(FILE *to, const char *first, const char *text)
 		const size_t n = strcspn(text, " ");
 
 		if (begun && at + 1 + n > LINE) {
-			fputs("\n                     ", to);
-			at = 21;
+			fprintf(to, "\n%*s", INDENT, "");
+			at = INDENT;
 		} else if (begun) {
 			fputc(' ', to);
 			at++;
@@ -83,7 +84,7 @@ static void print_step(struct writer *w, const struct partner_step *s, bool time
 	if (meaning == NULL || (w->told & 1ul << s->result) != 0)
 		return;
 	w->told |= 1ul << s->result;
-	print_words(w->to, "      it means:      ", meaning);
+	print_words(w->to, "      it means:        ", meaning);
 	if (request != NULL)
 		print_words(w->to, "      ask the partner: ", request);
 }

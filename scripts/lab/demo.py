@@ -8,7 +8,7 @@ import copy
 import threading
 import time
 
-from . import config, netns, servers, sip
+from . import chapter, config, netns, servers, sip
 from . import topology as t
 from .process import wait_until
 
@@ -62,7 +62,11 @@ class Demo:
         return self.user.deliver(uri, seconds, avoid)
 
     def all(self):
-        steps = (self.reach, self.spread, self.kill, self.drain, self.reload, self.hang, self.end)
+        partners = chapter.Partners(self.lab, self.postern, self.show)
+        steps = (
+            self.reach, self.spread, self.kill, self.drain, self.reload, self.hang,
+            partners.who, partners.allow, partners.move, partners.test, self.end,
+        )
         for number, step in enumerate(steps, 1):
             with self.show.step(f"{number}. {step.__doc__}"):
                 step()
