@@ -13,7 +13,7 @@ import tempfile
 import pytest
 
 from conftest import quick
-from lab import config, ports
+from lab import config, ports, world
 from lab import topology as t
 from lab.process import wait_until
 from test_start import refused
@@ -120,6 +120,28 @@ def test_it_works_with_what_is_left(lab, start, state, dial, call):
     # It comes back with what was kept, whoever the files belong to now.
     p.start()
     assert p.members("streams")["fe1"]["admin"] == "drain"
+
+
+def test_partners_are_tested_with_what_is_left(lab, start, state):
+    """Names are asked for, connections made, authorities of the system read, and keys that are root's."""
+    c = dropping(state)
+    c["organisations"] = [{"name": "contoso", "domains": ["contoso.com"]}]
+    c["services"][0]["tls"] = {"certificate": "edge.pem", "key": "edge.key", "trust": "ca.pem"}
+    world.manage(lab)
+    try:
+        p = start(c, wait=False)
+        report = p.call("partner.test", domain="fabrikam.com", timeout=30)
+        assert report["verdict"] == "ok", report["text"]
+        checked = p.call("plan.check", what="certificates")
+        assert checked["verdict"] == "right", checked["text"]
+        del c["services"][0]["tls"]["trust"]
+        p.write(c)
+        p.reload()
+        report = p.call("partner.test", domain="fabrikam.com", timeout=30)
+        assert "untrusted" in {s["result"] for s in report["steps"]}, report["text"]
+        assert "not permitted" not in p.process.log().lower()
+    finally:
+        world.unmanage(lab)
 
 
 @pytest.mark.parametrize("kind", sorted(ports.KINDS))
