@@ -86,6 +86,8 @@ void base_home_init(
 uint16_t base_home_port(
 	const struct base_home *h, const struct postern_addr *addr, uint16_t port, unsigned worker)
 {
+	if (h->workers == 1)
+		return port;
 	const unsigned hash = base_home_hash(h, addr, port);
 	// The first hash of the worker's range, and of the next one's.
 	const unsigned first = ((worker << h->bits) + h->workers - 1) / h->workers;

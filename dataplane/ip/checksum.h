@@ -9,7 +9,9 @@
 
 #include "postern/addr.h"
 
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 static inline uint64_t ip_change_word(uint64_t sum, uint32_t was, uint32_t is)
 {
@@ -22,6 +24,21 @@ static inline uint64_t ip_sum_quads(uint64_t a, uint64_t b)
 	uint64_t sum;
 
 	return __builtin_add_overflow(a, b, &sum) ? sum + 1 : sum;
+}
+
+// The sum over bytes, as words that stand as they lie there.
+static inline uint64_t ip_sum_bytes(uint64_t sum, const void *bytes, size_t n)
+{
+	const uint8_t *at = bytes;
+	uint64_t word;
+
+	for (; n >= sizeof(word); n -= sizeof(word), at += sizeof(word)) {
+		memcpy(&word, at, sizeof(word));
+		sum = ip_sum_quads(sum, word);
+	}
+	word = 0;
+	memcpy(&word, at, n);
+	return ip_sum_quads(sum, word);
 }
 
 static inline uint64_t ip_change_addr(

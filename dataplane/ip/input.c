@@ -83,6 +83,30 @@ static bool checksum_is_wrong(const struct rte_mbuf *m, const struct rte_ipv4_hd
 	}
 }
 
+bool ip_transport_sums_up(const struct ip_packet *p)
+{
+	const struct ip_tuple *t = &p->tuple;
+	const struct rte_mbuf *m = p->m;
+
+	if (unlikely(m->nb_segs > 1)) {
+		const void *l3 = rte_pktmbuf_mtod_offset(m, const void *, IP_OFFSET);
+		struct rte_ipv6_hdr pseudo;
+
+		if (p->family == POSTERN_V4)
+			return rte_ipv4_udptcp_cksum_mbuf_verify(m, l3, p->l4) == 0;
+		pseudo = ip_pseudo6(l3, (uint8_t)t->proto, p->l4_length);
+		return rte_ipv6_udptcp_cksum_mbuf_verify(m, &pseudo, p->l4) == 0;
+	}
+	// The mapped part of IPv4 addresses is 0xffff, which is nothing in one's complement.
+	uint64_t sum = ip_sum_quads(t->src.quads[0], t->src.quads[1]);
+
+	sum = ip_sum_quads(sum, ip_sum_quads(t->dst.quads[0], t->dst.quads[1]));
+	sum = ip_sum_quads(sum,
+		(uint64_t)rte_cpu_to_be_16(p->l4_length) + rte_cpu_to_be_16((uint16_t)t->proto));
+	sum = ip_sum_bytes(sum, rte_pktmbuf_mtod_offset(m, const void *, p->l4), p->l4_length);
+	return ip_checksum_fold(sum) == 0xffff;
+}
+
 // What the port has said of the last fragment is not about the packet.
 static bool take_whole(struct ip_packet *p, bool is_whole)
 {

@@ -284,6 +284,9 @@ bool ip_output(struct ip_layer *ip, struct rte_mbuf *m, uint16_t neigh);
 // as ip_output() does.
 bool ip_finish_output(struct ip_layer *ip, struct rte_mbuf *m, uint16_t neigh);
 
+// True if the TCP or UDP checksum of a received packet is right, whatever the port has said of it.
+bool ip_transport_sums_up(const struct ip_packet *p);
+
 // Computes the TCP or UDP checksum of a packet that goes out of an interface: the port does if it can,
 // software otherwise. `l4` is the offset of the transport header.
 void ip_checksum_fill(struct ip_layer *ip, struct rte_mbuf *m, uint16_t interface, uint8_t family,

@@ -6,7 +6,6 @@
 #include "steer/table.h"
 
 #include <rte_byteorder.h>
-#include <rte_ip.h>
 #include <rte_prefetch.h>
 
 // Combinations that occur in a sane conversation, one bit each: SYN, SYN+ACK, RST, RST+ACK, ACK,
@@ -74,21 +73,16 @@ static bool tcp_read(struct steer *s, struct steer_packet *p)
 // that does not write them. Those of other segments are the receiver's to find.
 bool steer_checksum_is_right(const struct steer_packet *p)
 {
-	const struct rte_mbuf *m = p->ip->m;
-	const void *l3 = rte_pktmbuf_mtod_offset(m, const void *, IP_OFFSET);
-	struct rte_ipv6_hdr pseudo;
+	const struct ip_packet *ip = p->ip;
 
-	switch (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) {
+	switch (ip->m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) {
 	case RTE_MBUF_F_RX_L4_CKSUM_GOOD:
 	case RTE_MBUF_F_RX_L4_CKSUM_NONE: // not filled in, but the data is good
 		return true;
 	case RTE_MBUF_F_RX_L4_CKSUM_BAD:
 		return false;
 	default:
-		if (p->ip->family == POSTERN_V4)
-			return rte_ipv4_udptcp_cksum_mbuf_verify(m, l3, p->ip->l4) == 0;
-		pseudo = ip_pseudo6(l3, IPPROTO_TCP, p->ip->l4_length);
-		return rte_ipv6_udptcp_cksum_mbuf_verify(m, &pseudo, p->ip->l4) == 0;
+		return ip_transport_sums_up(ip);
 	}
 }
 
@@ -319,7 +313,7 @@ static inline void fetch_first(struct steer *s, struct steer_packet *p, unsigned
 	}
 }
 
-static inline void fetch_second(const struct steer *s, const struct steer_packet *p)
+static inline void fetch_second(struct steer *s, struct steer_packet *p)
 {
 	if (likely(!p->elsewhere))
 		return;
@@ -327,6 +321,8 @@ static inline void fetch_second(const struct steer *s, const struct steer_packet
 
 	if (guess != STEER_NO_REF)
 		rte_prefetch0(steer_flow_at(s, guess / 2));
+	else if (p->prepared)
+		steer_prepare_again(s, p);
 }
 
 // A burst that is being worked off.

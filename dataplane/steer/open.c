@@ -89,6 +89,19 @@ static void draw(struct steer *s, uint16_t member, uint16_t *nat, uint16_t *port
 	*port = rte_cpu_to_be_16(port_of(s, &s->nats[*nat], (uint32_t)(r >> 32)));
 }
 
+// Draws a place towards its member for what will perhaps begin, and fetches it.
+static void draw_prepared(struct steer *s, struct steer_packet *p)
+{
+	const struct steer_member *m = &s->members[p->member];
+
+	draw(s, p->member, &p->nat, &p->own_port);
+	const struct ip_tuple from = {
+		m->addr, s->nats[p->nat], m->port, p->own_port, p->ip->tuple.proto};
+
+	p->member_hash = steer_tuple_hash(s, &from);
+	steer_table_prefetch_both(&s->table, p->member_hash);
+}
+
 void steer_prepare(struct steer *s, struct steer_packet *p)
 {
 	const struct ip_tuple *t = &p->ip->tuple;
@@ -112,14 +125,16 @@ void steer_prepare(struct steer *s, struct steer_packet *p)
 	if (s->nat_ranges[m->interface * POSTERN_FAMILIES + m->family].count == 0)
 		return;
 	p->prepared = true;
-	draw(s, p->member, &p->nat, &p->own_port);
-	const struct ip_tuple from = {m->addr, s->nats[p->nat], m->port, p->own_port, t->proto};
-
-	p->member_hash = steer_tuple_hash(s, &from);
+	draw_prepared(s, p);
 	// What is not found is looked for in both places, and entered in one.
 	rte_prefetch0(steer_bucket_second(&s->table, p->hash));
-	steer_table_prefetch_both(&s->table, p->member_hash);
 	steer_flow_prefetch_next(s);
+}
+
+void steer_prepare_again(struct steer *s, struct steer_packet *p)
+{
+	if (steer_table_may_hold(&s->table, p->member_hash))
+		draw_prepared(s, p);
 }
 
 // Draws an address and port of ours towards the session's member that no other session has. When

@@ -414,6 +414,8 @@ uint16_t steer_listen_find(const struct steer *s, const struct ip_tuple *t);
 // Chooses for a packet that will perhaps begin a session, and fetches what beginning it will touch;
 // changes nothing.
 void steer_prepare(struct steer *s, struct steer_packet *p);
+// When that has come: draws anew if the place towards the member looks taken.
+void steer_prepare_again(struct steer *s, struct steer_packet *p);
 // Begins a session for the first packet to a listening endpoint: chooses a member and enters the
 // session everywhere. NULL if that cannot be; then the packet has been dealt with.
 struct steer_flow *steer_begin(struct steer *s, struct steer_packet *p, uint16_t listen);

@@ -84,6 +84,13 @@ static inline uint32_t steer_table_guess_second(const struct steer_table *t, uin
 	return steer_bucket_guess(steer_bucket_second(t, hash), hash);
 }
 
+// False if the key is certainly not there.
+static inline bool steer_table_may_hold(const struct steer_table *t, uint64_t hash)
+{
+	return steer_table_guess(t, hash) != STEER_NO_REF ||
+	       steer_table_guess_second(t, hash) != STEER_NO_REF;
+}
+
 static inline bool steer_flow_is_gateways(const struct steer *s, const struct steer_flow *f,
 	unsigned direction, const struct ip_tuple *t)
 {
