@@ -93,12 +93,12 @@ class Ends:
 
     def measure(self, verb, **words):
         """The load's answer, with the CPU seconds that the server has spent."""
-        before, began = self.busy(), time.monotonic()
+        before = self.busy()
         answer = self.load(verb, **words)
-        around = time.monotonic() - began
-        # The load's seconds are those that it counts in; it warms up before.
-        answer["busy"] = (self.busy() - before) * answer["seconds"] / around
-        answer["per_cpu"] = answer["done"] / answer["busy"] if answer["busy"] else 0
+        busy = self.busy() - before
+        # Of the whole command, as the CPU's time is: warming up included, and what is under way at the end.
+        answer["per_cpu"] = answer["all_done"] / busy if busy else 0
+        answer["bytes_per_cpu"] = answer["all_bytes"] / busy if busy else 0
         return answer
 
     def close(self):
@@ -230,6 +230,12 @@ class Sockets(Ends):
     def busy(self):
         """The time of the server's CPU that was not idle, softirqs and all."""
         return time.monotonic() - idle_seconds(self.cpu)
+
+    def steer(self):
+        """Packets for the server are worked on by its CPU, as a port's interrupts would have it."""
+        file = "/sys/class/net/link0/queues/rx-0/rps_cpus"
+        subprocess.run([*self.spaces.inside(Spaces.SERVER), "sh", "-c", f"echo {1 << self.cpu:x} > {file}"],
+                       check=True)
 
     def memory(self):
         """Bytes of the kernel for one end of each connection, as both are its own, and of the server."""

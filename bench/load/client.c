@@ -148,6 +148,7 @@ static unsigned answers(struct client *c, size_t n, uint64_t now_ns)
 	// More than was asked for.
 	load.wrong += n > 0;
 	load.done += whole;
+	load.all_done += whole;
 	return whole;
 }
 
@@ -157,6 +158,7 @@ void user_data(struct stack_end *e, const char *bytes, size_t n)
 
 	compare(c, bytes, n);
 	load.bytes += n;
+	load.all_bytes += n;
 	if (load.job == JOB_BULK) {
 		client_fill(c);
 		return;

@@ -25,6 +25,7 @@ static void begin(enum job job)
 	load.job = job;
 	load.ending = false;
 	load.asked = load.done = load.late = load.wrong = load.failed = load.bytes = 0;
+	load.all_done = load.all_bytes = 0;
 	load.why = "";
 	memset(&load.delay, 0, sizeof(load.delay));
 }
@@ -54,9 +55,10 @@ static void print(uint64_t ns, uint64_t unfinished, uint64_t flooded)
 {
 	printf("{\"seconds\": %.6f, \"asked\": %lu, \"done\": %lu, \"bytes\": %lu, \"late\": %lu, "
 	       "\"wrong\": %lu, \"failed\": %lu, \"unfinished\": %lu, \"flooded\": %lu, "
-	       "\"open\": %u, \"why\": \"%s\", ",
+	       "\"open\": %u, \"all_done\": %lu, \"all_bytes\": %lu, \"why\": \"%s\", ",
 		(double)ns / SECOND, load.asked, load.done, load.bytes, load.late, load.wrong,
-		load.failed, unfinished, flooded, load.open, load.why);
+		load.failed, unfinished, flooded, load.open, load.all_done, load.all_bytes,
+		load.why);
 	print_delay();
 	printf("}\n");
 }

@@ -59,6 +59,8 @@ struct load {
 	uint64_t wrong;
 	uint64_t failed;
 	uint64_t bytes;
+	uint64_t all_done; // of the command from its beginning, what warmed up included
+	uint64_t all_bytes;
 	const char *why;        // the last failure
 	struct histogram delay; // tenths of a microsecond
 };

@@ -2,47 +2,27 @@
 // The load generator's connections on our engine, and forged SYNs past it.
 
 #include "bench/load/engine.h"
-#include "bench/load/stack.h"
+#include "bench/load/flood.h"
+#include "bench/load/load.h"
 
 #include "postern/addr.h"
 
-#include <rte_cycles.h>
-#include <rte_ip.h>
-#include <rte_tcp.h>
-
-#include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PIECES      16
-#define FLOOD_BURST 64
-
-// Forged SYNs come from here on.
-#define FLOOD_FROM 0x14000000u // 20.0.0.0
+#define PIECES 16
 
 static struct engine engine;
 static struct postern_addr server, first_client;
 static uint32_t clients;
 
-static struct {
-	double rate; // a second
-	double due;
-	uint64_t last; // TSC
-	uint64_t sent;
-	uint32_t spread;
-	uint32_t at;
-	uint16_t port;
-} flood;
+static struct flood flood;
 
 // What answers forged SYNs is nobody's, and never reaches the engine.
 static bool is_answer_to_flood(struct rte_mbuf *m)
 {
-	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
-
-	if (flood.spread == 0 || frame[12] != 8 || frame[13] != 0 || frame[30] < 20 ||
-		frame[30] > 24)
+	if (flood.spread == 0 || !flood_is_answer(rte_pktmbuf_mtod(m, const uint8_t *)))
 		return false;
 	rte_pktmbuf_free(m);
 	return true;
@@ -159,77 +139,31 @@ void engine_event(struct engine *e, const struct tcp_event *event)
 
 // --- the flood
 
-// A SYN as most systems send it: segment size, SACK, timestamp, window scale.
-struct syn {
-	struct rte_ether_hdr eth;
-	struct rte_ipv4_hdr ip;
-	struct rte_tcp_hdr tcp;
-	uint8_t options[20];
-} __attribute__((packed, aligned(2)));
-
-static const struct syn model = {
-	.eth.ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV4),
-	.ip = {.version_ihl = RTE_IPV4_VHL_DEF,
-		.total_length = RTE_BE16(60),
-		.time_to_live = 60,
-		.next_proto_id = IPPROTO_TCP},
-	.tcp = {.data_off = 10 << 4, .tcp_flags = RTE_TCP_SYN_FLAG, .rx_win = RTE_BE16(64240)},
-	.options = {2, 4, 5, 180, 4, 2, 8, 10, 0, 1, 2, 3, 0, 0, 0, 0, 1, 3, 3, 7},
-};
-
-static void forge(struct syn *s, uint32_t n)
-{
-	const uint32_t mixed = n * 2654435761u;
-
-	*s = model;
-	s->eth.src_addr = engine.port.mac;
-	s->ip.src_addr = rte_cpu_to_be_32(FLOOD_FROM + n % flood.spread);
-	s->ip.dst_addr = server.words[3];
-	s->ip.hdr_checksum = rte_ipv4_cksum(&s->ip);
-	s->tcp.src_port = rte_cpu_to_be_16((uint16_t)(1024 + mixed % 60000u));
-	s->tcp.dst_port = rte_cpu_to_be_16(flood.port);
-	s->tcp.sent_seq = mixed;
-	s->tcp.cksum = 0;
-	s->tcp.cksum = rte_ipv4_udptcp_cksum(&s->ip, &s->tcp);
-}
-
 // Where the server is: the station that our engine has found for it.
-static bool server_station(struct rte_ether_addr *mac)
+static bool server_station(uint8_t mac[6])
 {
 	struct postern_neighbour n;
 
 	for (uint32_t i = 0; i < ip_neigh_high_water(&engine.ip); i++)
 		if (ip_neigh_read(&engine.ip, i, engine.now_us, &n) == 0 &&
 			postern_addr_equal(&n.addr, &server)) {
-			memcpy(mac, n.mac, sizeof(*mac));
+			memcpy(mac, n.mac, 6);
 			return true;
 		}
 	return false;
 }
 
-static struct rte_ether_addr station;
-
 static void flood_some(void)
 {
-	const uint64_t now = rte_rdtsc();
-	unsigned n;
+	const unsigned n = flood_due(&flood);
 
-	flood.due += (double)(now - flood.last) * flood.rate / (double)rte_get_tsc_hz();
-	flood.last = now;
-	n = flood.due > FLOOD_BURST ? FLOOD_BURST : (unsigned)flood.due;
-	// What could not be kept up with is not caught up with.
-	flood.due = RTE_MIN(flood.due - n, (double)FLOOD_BURST);
 	for (unsigned i = 0; i < n; i++) {
 		struct rte_mbuf *m = rte_pktmbuf_alloc(engine.pool);
 
 		if (m == NULL)
 			return;
-		struct syn *s = (void *)rte_pktmbuf_append(m, sizeof(*s));
-
-		forge(s, flood.at++);
-		s->eth.dst_addr = station;
+		flood_write(&flood, (uint8_t *)rte_pktmbuf_append(m, FLOOD_FRAME));
 		engine_push(&engine, m);
-		flood.sent++;
 	}
 }
 
@@ -237,12 +171,14 @@ bool stack_flood(double rate, uint32_t spread, uint16_t port)
 {
 	flood.rate = rate;
 	flood.due = 0;
-	flood.last = rte_rdtsc();
+	flood.last_ns = load_now_ns();
 	flood.port = port;
 	if (rate <= 0)
 		return true;
 	flood.spread = spread;
-	return server_station(&station);
+	flood.server = server.words[3];
+	memcpy(flood.from, &engine.port.mac, sizeof(flood.from));
+	return server_station(flood.to);
 }
 
 uint64_t stack_flooded(void)

@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The load generator's connections on the kernel's sockets.
 
-#include "bench/load/stack.h"
+#include "bench/load/flood.h"
+#include "bench/load/load.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <net/if_arp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -21,6 +26,10 @@
 static int epoll;
 static struct in_addr server, first_client;
 static uint32_t clients = 256;
+static struct flood flood;
+
+// What forged SYNs leave by.
+#define DEVICE "link0"
 
 __attribute__((noreturn)) static void fail(const char *what)
 {
@@ -147,9 +156,14 @@ static void serve(struct stack_end *e, uint32_t events)
 		user_over(e, "closed");
 }
 
+static void flood_some(void);
+
 bool stack_turn(void)
 {
 	struct epoll_event events[EVENTS];
+
+	if (flood.rate > 0)
+		flood_some();
 	const int n = epoll_wait(epoll, events, EVENTS, 0);
 
 	for (int i = 0; i < n; i++) {
@@ -161,14 +175,65 @@ bool stack_turn(void)
 	return n > 0;
 }
 
+// --- the flood: frames by a raw socket
+
+static int raw = -1;
+
+// Where the server is, and we are. The kernel has found out with the first connection.
+static bool raw_open(void)
+{
+	struct sockaddr_ll at = {
+		.sll_family = AF_PACKET, .sll_ifindex = (int)if_nametoindex(DEVICE)};
+	struct sockaddr_in of = {.sin_family = AF_INET, .sin_addr = server};
+	struct arpreq asked = {.arp_dev = DEVICE};
+	struct ifreq own = {.ifr_name = DEVICE};
+	static const int one = 1;
+
+	raw = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	if (raw < 0 || bind(raw, (const void *)&at, sizeof(at)) < 0)
+		return false;
+	setsockopt(raw, SOL_PACKET, PACKET_QDISC_BYPASS, &one, sizeof(one));
+	memcpy(&asked.arp_pa, &of, sizeof(of));
+	if (ioctl(raw, SIOCGIFHWADDR, &own) < 0)
+		return false;
+	const int any = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	const bool found = ioctl(any, SIOCGARP, &asked) == 0;
+
+	close(any);
+	memcpy(flood.from, own.ifr_hwaddr.sa_data, sizeof(flood.from));
+	memcpy(flood.to, asked.arp_ha.sa_data, sizeof(flood.to));
+	return found;
+}
+
+static void flood_some(void)
+{
+	static uint8_t frames[FLOOD_BURST][FLOOD_FRAME];
+	static struct iovec pieces[FLOOD_BURST];
+	static struct mmsghdr messages[FLOOD_BURST];
+	const unsigned n = flood_due(&flood);
+
+	for (unsigned i = 0; i < n; i++) {
+		flood_write(&flood, frames[i]);
+		pieces[i] = (struct iovec){frames[i], FLOOD_FRAME};
+		messages[i].msg_hdr = (struct msghdr){.msg_iov = &pieces[i], .msg_iovlen = 1};
+	}
+	const int sent = n > 0 ? sendmmsg(raw, messages, n, 0) : 0;
+
+	flood.sent -= n - (sent > 0 ? (unsigned)sent : 0);
+}
+
 bool stack_flood(double rate, uint32_t spread, uint16_t port)
 {
-	(void)spread;
-	(void)port;
-	return rate <= 0;
+	flood.rate = rate;
+	flood.due = 0;
+	flood.last_ns = load_now_ns();
+	flood.port = port;
+	flood.spread = spread;
+	flood.server = server.s_addr;
+	return rate <= 0 || raw >= 0 || raw_open();
 }
 
 uint64_t stack_flooded(void)
 {
-	return 0;
+	return flood.sent;
 }
