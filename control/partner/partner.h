@@ -37,6 +37,9 @@ int partner_identities_load(
 void partner_identities_free(struct partner_identities *identities);
 void partner_set_use(struct partner_set *set, struct partner_identities *identities);
 
+// What a service trusts, as it was loaded; the set's, until the next partner_set_use(). NULL: nothing is.
+X509_STORE *partner_set_trust(const struct partner_set *set, const char *service);
+
 // All of it is copied.
 struct partner_test_question {
 	struct postern_domain domain;

@@ -105,3 +105,10 @@ SSL_CTX *partner_set_context(const struct partner_set *set, const char *service)
 			return all->items[i].context;
 	return all != NULL ? all->items[0].context : NULL;
 }
+
+X509_STORE *partner_set_trust(const struct partner_set *set, const char *service)
+{
+	SSL_CTX *context = partner_set_context(set, service);
+
+	return context != NULL ? SSL_CTX_get_cert_store(context) : NULL;
+}

@@ -11,7 +11,7 @@
 
 #define DAY         86400
 #define RENEW_DAYS  30
-#define FILES_MAX   64 // that are read for one answer
+#define FILES_MAX   16 // that are read for one answer, each in about a millisecond
 #define CERTIFICATE "certificate"
 
 // Takes `wanted`, `found` and `fix`, of which the last may be NULL.
@@ -182,6 +182,8 @@ struct files {
 	const struct plan_question *q;
 	const json_t *certificates; // what is wanted
 	int64_t now;
+	plan_trust trust;
+	void *user;
 	json_t *items;
 	json_t *seen; // certificate files, by path and use
 	json_t *met;  // uses for which there is a file
@@ -202,16 +204,21 @@ static const json_t *wanted_for(const struct files *f, const char *use)
 	return NULL;
 }
 
-static void check_one(
-	struct files *f, const struct config_tls *tls, const json_t *names, const json_t *purposes)
+static void check_one(struct files *f, const struct config_tls *tls, X509_STORE *trust,
+	const json_t *names, const json_t *purposes)
 {
 	if (!tls->certificate || json_object_get(f->seen, tls->certificate))
 		return;
 	if (json_object_set_new(f->seen, tls->certificate, json_true()) != 0)
 		f->failed = true;
-	if (++f->n > FILES_MAX)
+	if (++f->n > FILES_MAX) {
+		f->failed |= add(f->items, tls->certificate, "file", "unknown",
+				     json_string("as plan certificates says"),
+				     plan_textf("not looked at: %u files are, at most", FILES_MAX),
+				     NULL) != 0;
 		return;
-	json_t *facts = plan_file_read(tls->certificate, tls->key, tls->trust);
+	}
+	json_t *facts = plan_file_read(tls->certificate, tls->key, trust);
 	json_t *items = facts ? plan_check_file(facts, names, purposes, f->now) : NULL;
 
 	if (!items || json_array_extend(f->items, items) != 0)
@@ -244,7 +251,8 @@ static void check_service(struct files *f, const struct config_service *s)
 
 	if (s->tls.certificate && use)
 		json_object_set_new(f->met, use, json_true());
-	check_one(f, &s->tls, wanted ? json_object_get(wanted, "names") : own,
+	check_one(f, &s->tls, f->trust(f->user, s, NULL),
+		wanted ? json_object_get(wanted, "names") : own,
 		wanted ? json_object_get(wanted, "key-usage") : server);
 	json_decref(own);
 	json_decref(server);
@@ -258,7 +266,7 @@ static void check_pools(struct files *f)
 		const struct config_pool *pool = &f->q->config->pools.items[i];
 
 		if (plan_serves_pool(f->q, pool))
-			check_one(f, &pool->tls, NULL, client);
+			check_one(f, &pool->tls, f->trust(f->user, NULL, pool), NULL, client);
 	}
 	json_decref(client);
 }
@@ -284,12 +292,14 @@ static void add_elsewhere(struct files *f)
 	}
 }
 
-json_t *plan_check_certificates(
-	const struct plan_question *q, const json_t *certificates, int64_t now)
+json_t *plan_check_certificates(const struct plan_question *q, const json_t *certificates,
+	int64_t now, plan_trust trust, void *user)
 {
 	struct files f = {.q = q,
 		.certificates = certificates,
 		.now = now,
+		.trust = trust,
+		.user = user,
 		.items = json_array(),
 		.seen = json_object(),
 		.met = json_object()};

@@ -91,34 +91,40 @@ static const char *key_problem(SSL_CTX *ctx, const char *key)
 	return reason();
 }
 
-// Whether a peer that trusts what is trusted here can build the chain from what the file has. Dates are
-// another matter.
-static const char *chain_problem(SSL_CTX *ctx, const char *trust)
+// 0, or the error. Dates are another matter.
+static int verify(SSL_CTX *ctx, X509_STORE *store)
 {
 	STACK_OF(X509) *rest = NULL;
-	X509_STORE *store = X509_STORE_new();
 	X509_STORE_CTX *check = X509_STORE_CTX_new();
-	const char *problem = "out of memory";
+	int error = X509_V_ERR_OUT_OF_MEM;
 
 	SSL_CTX_get0_chain_certs(ctx, &rest);
-	if (store && check) {
-		if (trust)
-			X509_STORE_load_file(store, trust);
-		X509_STORE_set_default_paths(store);
-		X509_STORE_set_flags(store, X509_V_FLAG_NO_CHECK_TIME);
-		if (X509_STORE_CTX_init(check, store, SSL_CTX_get0_certificate(ctx), rest) == 1)
-			problem = X509_verify_cert(check) == 1
-					  ? NULL
-					  : X509_verify_cert_error_string(
-						    X509_STORE_CTX_get_error(check));
+	if (store && check &&
+		X509_STORE_CTX_init(check, store, SSL_CTX_get0_certificate(ctx), rest) == 1) {
+		X509_STORE_CTX_set_flags(check, X509_V_FLAG_NO_CHECK_TIME);
+		error = X509_verify_cert(check) == 1 ? X509_V_OK : X509_STORE_CTX_get_error(check);
 	}
 	X509_STORE_CTX_free(check);
-	X509_STORE_free(store);
 	ERR_clear_error();
-	return problem;
+	return error;
 }
 
-static json_t *facts_of(SSL_CTX *ctx, const char *file, const char *key, const char *trust)
+// Whether a peer can build the chain from what the file has: one that trusts what the system trusts here,
+// of which nothing is read but what is needed, or what is trusted towards it.
+static const char *chain_problem(SSL_CTX *ctx, X509_STORE *trust)
+{
+	X509_STORE *system = X509_STORE_new();
+
+	if (system)
+		X509_STORE_set_default_paths(system);
+	int error = verify(ctx, system);
+	if (error != X509_V_OK && trust)
+		error = verify(ctx, trust);
+	X509_STORE_free(system);
+	return error == X509_V_OK ? NULL : X509_verify_cert_error_string(error);
+}
+
+static json_t *facts_of(SSL_CTX *ctx, const char *file, const char *key, X509_STORE *trust)
 {
 	X509 *c = SSL_CTX_get0_certificate(ctx);
 	STACK_OF(X509) *rest = NULL;
@@ -139,7 +145,7 @@ static json_t *facts_of(SSL_CTX *ctx, const char *file, const char *key, const c
 	return facts;
 }
 
-json_t *plan_file_read(const char *file, const char *key, const char *trust)
+json_t *plan_file_read(const char *file, const char *key, X509_STORE *trust)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 	json_t *facts;

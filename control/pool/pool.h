@@ -97,6 +97,8 @@ const struct pool_member *pool_set_member(const struct pool_set *set, uint16_t i
 
 // When the certificate that a pool's probes show ends, in seconds since 1970; 0: it has none.
 int64_t pool_certificate_end(const struct pool *pool);
+// What is trusted of its members, as it was loaded; the pool's. NULL: it has no TLS.
+struct x509_store_st *pool_trust(const struct pool *pool);
 
 // Changes what the operator said of a member; takes effect at once.
 void pool_member_set_admin(struct pool_set *set, struct pool_member *m, enum pool_admin admin);

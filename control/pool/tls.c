@@ -108,3 +108,9 @@ int64_t pool_certificate_end(const struct pool *pool)
 		return 0;
 	return timegm(&end);
 }
+
+struct x509_store_st *pool_trust(const struct pool *pool)
+{
+	const SSL_CTX *ctx = ((const struct pool_group *)pool)->tls;
+	return ctx != NULL ? SSL_CTX_get_cert_store(ctx) : NULL;
+}

@@ -4,6 +4,7 @@
 
 #include "control/config/config.h"
 #include "control/discovery/discovery.h"
+#include "control/partner/partner.h"
 #include "control/plan/check.h"
 #include "control/rpc/plan.h"
 
@@ -197,16 +198,29 @@ static int prepare_dns(struct check_call *c, const struct plan_question *q,
 	return c->questions && c->answers ? 0 : -ENOMEM;
 }
 
+static X509_STORE *trust_towards(
+	void *user, const struct config_service *service, const struct config_pool *pool)
+{
+	const struct rpc_context *context = user;
+
+	if (service)
+		return context->partners ? partner_set_trust(context->partners, service->name)
+					 : NULL;
+	const struct pool *running = pool_set_find(context->pools, pool->name);
+	return running ? pool_trust(running) : NULL;
+}
+
 static int prepare_certificates(struct check_call *c, const struct plan_question *q)
 {
-	const struct rpc_context *context = c->pc->context;
+	struct rpc_context *context = c->pc->context;
 	json_t *wanted = plan_certificates(q);
 
 	if (!wanted)
 		return -ENOMEM;
 	if (context->read_files)
 		context->read_files(true);
-	c->items = plan_check_certificates(q, wanted, (int64_t)(rpc_wall_us() / 1000000));
+	c->items = plan_check_certificates(
+		q, wanted, (int64_t)(rpc_wall_us() / 1000000), trust_towards, context);
 	if (context->read_files)
 		context->read_files(false);
 	json_decref(wanted);

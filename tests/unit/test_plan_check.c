@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What DNS and certificate files hold, against the plans.
 
+#include "control/config/config.h"
 #include "control/plan/check.h"
 
 // cmocka.h needs the four before it, and the header with the certificates needs cmocka.h.
@@ -142,7 +143,11 @@ static const char *fix_of(const json_t *items, const char *aspect)
 static json_t *check(
 	const char *file, const char *key, const char *trust, const char *name, int64_t after_s)
 {
-	json_t *facts = plan_file_read(file, key, trust);
+	X509_STORE *store = trust != NULL ? X509_STORE_new() : NULL;
+	if (store != NULL)
+		assert_int_equal(X509_STORE_load_file(store, trust), 1);
+	json_t *facts = plan_file_read(file, key, store);
+	X509_STORE_free(store);
 	json_t *names = json_pack("[s, s]", "edge.contoso.com", name);
 	json_t *purposes = json_pack("[s, s]", "serverAuth", "clientAuth");
 	json_t *items = plan_check_file(facts, names, purposes, (int64_t)time(NULL) + after_s);
@@ -225,6 +230,44 @@ static void test_file_purposes(void **state)
 	free_identity(&server);
 }
 
+static X509_STORE *trusts_none(
+	void *user, const struct config_service *service, const struct config_pool *p)
+{
+	assert_true((service == NULL) != (p == NULL));
+	++*(unsigned *)user;
+	return NULL;
+}
+
+// Each file once, and as many as may be read; the others are told of.
+static void test_many_files(void **state)
+{
+	static struct config_listen listen = {.at.port = 5061};
+	struct config_service services[40];
+	char names[40][32];
+	struct config_organisation o = {.name = (char *)"contoso"};
+	struct config config = {.services = {services, 40}, .organisations = {&o, 1}};
+	const struct plan_question q = {.config = &config, .organisation = &o};
+	unsigned asked = 0, unknown = 0;
+
+	(void)state;
+	for (size_t i = 0; i < 40; i++) {
+		snprintf(names[i], sizeof(names[i]), "/nowhere/%zu.pem", i / 2);
+		services[i] = (struct config_service){.name = names[i],
+			.pool = (char *)"none",
+			.listen = {&listen, 1},
+			.tls = {.certificate = names[i], .line = 1}};
+	}
+	json_t *wanted = plan_certificates(&q);
+	json_t *items = plan_check_certificates(&q, wanted, time(NULL), trusts_none, &asked);
+	assert_int_equal(json_array_size(items), 20);
+	for (size_t i = 0; i < 20; i++)
+		unknown += strcmp(string(json_array_get(items, i), "state"), "unknown") == 0;
+	assert_int_equal(unknown, 4);
+	assert_true(asked >= 16);
+	json_decref(items);
+	json_decref(wanted);
+}
+
 static void test_verdict(void **state)
 {
 	static const struct {
@@ -262,6 +305,7 @@ int main(void)
 		cmocka_unit_test(test_file_wrong),
 		cmocka_unit_test(test_file_of_another_key),
 		cmocka_unit_test(test_file_purposes),
+		cmocka_unit_test(test_many_files),
 		cmocka_unit_test(test_verdict),
 	};
 	return cmocka_run_group_tests(tests, make_files, remove_files);
