@@ -149,6 +149,11 @@ static void keep_house(struct worker *w)
 
 		(void)written;
 	}
+	if (admit_waits_take_mark(w->waits)) {
+		const ssize_t written = write(w->dp->wanted_fd, &one, sizeof(one));
+
+		(void)written;
+	}
 }
 
 static void sleep_ns(struct worker *w, long ns)

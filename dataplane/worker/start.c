@@ -62,7 +62,8 @@ static int parts_new(struct worker *w, uint32_t sessions, uint32_t flows)
 	w->closes = ring_new("closes", w->index, sizeof(struct steer_close), CLOSES);
 	w->closed = ring_new("closed", w->index, sizeof(struct postern_closed), CLOSES);
 	w->relay_closes = ring_new("relays", w->index, sizeof(struct relay_close), CLOSES);
-	if (w->events == NULL || w->closes == NULL || w->closed == NULL || w->relay_closes == NULL)
+	if (w->events == NULL || w->closes == NULL || w->closed == NULL || w->relay_closes == NULL ||
+		worker_waits_new(w) < 0)
 		return -ENOMEM;
 	w->recorder = base_recorder_new(
 		&dp->secret, w->index, &w->counters.value[POSTERN_COUNTER_RECORD_LOST]);
@@ -146,6 +147,7 @@ void worker_free(struct worker *w)
 	rte_ring_free(w->events);
 	rte_ring_free(w->closes);
 	rte_ring_free(w->closed);
+	worker_waits_free(w);
 	rte_ring_free(w->relay_closes);
 	base_recorder_free(w->recorder);
 	base_arena_unmap(w, sizeof(*w));
@@ -237,7 +239,8 @@ static int all_new(struct postern_dataplane *dp, const struct postern_start *sta
 	}
 	base_clock_init(&dp->clock);
 	dp->events_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (dp->events_fd < 0) {
+	dp->wanted_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (dp->events_fd < 0 || dp->wanted_fd < 0) {
 		rc = -errno;
 		snprintf(why, size, "no descriptor for events: %s", strerror(-rc));
 		return rc;
@@ -307,6 +310,7 @@ int postern_dataplane_start(const struct postern_start *start, struct postern_sn
 		return -ENOMEM;
 	}
 	dp->events_fd = -1;
+	dp->wanted_fd = -1;
 	dp->huge = huge;
 	dp->busy_poll = start->busy_poll;
 	dp->policy = start->policy;
@@ -350,6 +354,8 @@ void postern_dataplane_stop(struct postern_dataplane *dp)
 	rte_mempool_free(dp->pool);
 	if (dp->events_fd >= 0)
 		close(dp->events_fd);
+	if (dp->wanted_fd >= 0)
+		close(dp->wanted_fd);
 	base_arena_unmap(dp, sizeof(*dp));
 	rte_eal_cleanup();
 }

@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include "admit/wait.h"
 #include "base/clock.h"
 #include "base/count.h"
 #include "base/recorder.h"
@@ -94,6 +95,9 @@ struct worker {
 	struct rte_ring *closes;              // of struct steer_close; control: producer
 	struct rte_ring *closed;              // of struct postern_closed; control: consumer
 	struct rte_ring *relay_closes;        // of struct relay_close; control: producer
+	struct rte_ring *wanted;              // of struct postern_wanted; likewise
+	struct rte_ring *told;                // of struct admit_told; control: producer
+	struct admit_waits *waits;            // what waits for DNS
 	struct base_recorder *recorder; // worker: rw, control: ro through its reading functions
 };
 
@@ -108,6 +112,7 @@ struct postern_dataplane {
 	uint32_t health[65536];              // words by member id; control: rw, worker: ro
 	uint64_t health_changes;             // control: rw, worker: ro
 	int events_fd;                       // eventfd
+	int wanted_fd;                       // likewise
 	bool rss_told[MAX_INTERFACES];       // control: rw
 	const struct postern_policy *policy; // NULL: all are admitted everywhere
 	bool stop;                           // control: rw, worker: ro
@@ -175,6 +180,10 @@ unsigned worker_take_handed(struct worker *w);
 void worker_share_learnt(struct worker *w);
 // Sends what waits: by its own queues, or through workers that have one.
 bool worker_transmit(struct worker *w);
+
+// wait.c: the worker's rings for what waits for DNS. -ENOMEM; freed all the same.
+int worker_waits_new(struct worker *w);
+void worker_waits_free(struct worker *w);
 
 // kernel.c
 // True if a packet that has come in is for the kernel: see worker_to_kernel().

@@ -155,6 +155,10 @@
 	X(SEEN_MEMBER_REFUSED, "seen-member-refused", "members that answered a SYN with a reset")  \
 	X(SEEN_MEMBER_SILENT, "seen-member-silent", "members that did not answer a SYN in time")   \
 	X(SEEN_EVENT_LOST, "seen-event-lost", "reports to the control thread that did not fit")    \
+	X(WANTED, "wanted", "domains whose DNS facts control was asked for")                       \
+	X(WANTED_LOST, "wanted-lost", "such questions that did not fit")                           \
+	X(WANTED_FULL, "wanted-full", "what could not wait for DNS facts, because too much did")   \
+	X(WANTED_LATE, "wanted-late", "what waited for DNS facts until its time was up")           \
 	X(RECORD_LOST, "record-lost",                                                              \
 		"refusals and closes that are in no record: too many were new at once")            \
 	/* the worker's own life */                                                                \

@@ -298,6 +298,7 @@ struct rig *rig_new(const struct rig_options *options)
 	r->deaf = options->deaf;
 	r->now_us = options->start_us ? options->start_us : RIG_S;
 	r->dp->events_fd = -1;
+	r->dp->wanted_fd = -1;
 	r->dp->policy = options->policy;
 	r->dp->pool = pool_new("own");
 	r->in_pool = pool_new("in");
