@@ -2,12 +2,8 @@
 // Workers ask for DNS facts of a million domains at random while control finds them out, changes the
 // tables and answers: who is answered finds what he asked for. And what waits is bounded.
 
-#include "admit/admit.h"
-#include "admit/wait.h"
-#include "policy_rig.h"
+#include "wanted_rig.h"
 
-#include <rte_ring.h>
-#include <rte_ring_elem.h>
 #include <urcu-qsbr.h>
 
 #include <errno.h>
@@ -29,54 +25,6 @@
 #define NAMES   1000000u
 // As many as may be discovered; the oldest give way.
 #define KNOWN 100000u
-
-struct asker {
-	struct base_counters counters;
-	struct rte_ring *wanted, *told;
-	struct admit_waits *waits;
-	uint64_t answered, again;
-	uint32_t seed;
-	uint8_t index;
-	bool done;
-};
-
-static struct rte_ring *ring(size_t element)
-{
-	const ssize_t size = rte_ring_get_memsize_elem((unsigned)element, ADMIT_WAIT_RING);
-	struct rte_ring *r =
-		aligned_alloc(RTE_CACHE_LINE_SIZE, RTE_CACHE_LINE_ROUNDUP((size_t)size));
-
-	assert_non_null(r);
-	assert_int_equal(rte_ring_init(r, "r", ADMIT_WAIT_RING, RING_F_SP_ENQ | RING_F_SC_DEQ), 0);
-	return r;
-}
-
-static void asker_begin(struct asker *a, uint32_t most, uint64_t bytes)
-{
-	memset(a, 0, sizeof(*a));
-	a->wanted = ring(sizeof(struct postern_wanted));
-	a->told = ring(sizeof(struct admit_told));
-	const struct admit_waits_setup setup = {.counters = &a->counters,
-		.wanted = a->wanted,
-		.told = a->told,
-		.most = most,
-		.bytes = bytes};
-
-	a->waits = admit_waits_new(&setup);
-	assert_non_null(a->waits);
-}
-
-static void asker_end(struct asker *a)
-{
-	admit_waits_free(a->waits);
-	free(a->wanted);
-	free(a->told);
-}
-
-static uint64_t count(const struct asker *a, enum postern_counter c)
-{
-	return base_get(&a->counters.value[c]);
-}
 
 static bool take_question(struct asker *a, struct postern_wanted *out)
 {
@@ -108,7 +56,7 @@ static void waiting_is_bounded(void **state)
 	struct asker a;
 
 	(void)state;
-	asker_begin(&a, 3, 1000);
+	asker_begin(&a, 0, 3, 1000);
 	assert_false(admit_waits_take_mark(a.waits));
 	// In bytes.
 	assert_int_equal(ask(&a, "a.com", 1, 600, 0, &t[0]), 0);
@@ -118,8 +66,8 @@ static void waiting_is_bounded(void **state)
 	// In number.
 	assert_int_equal(ask(&a, "c.com", 3, 0, 2, &t[2]), 0);
 	assert_int_equal(ask(&a, "d.com", 4, 0, 3, &t[3]), -ENOSPC);
-	assert_int_equal(count(&a, POSTERN_COUNTER_WANTED_FULL), 2);
-	assert_int_equal(count(&a, POSTERN_COUNTER_WANTED), 3);
+	assert_int_equal(asker_count(&a, POSTERN_COUNTER_WANTED_FULL), 2);
+	assert_int_equal(asker_count(&a, POSTERN_COUNTER_WANTED), 3);
 	assert_true(take_question(&a, &w));
 	assert_string_equal(w.domain.text, "a.com");
 	// Whoever has gone is not told, and leaves room.
@@ -144,7 +92,7 @@ static void waiting_is_bounded(void **state)
 	answer(&a, &w);
 	assert_int_equal(admit_waits_take(a.waits, POSTERN_WANTED_US + 4, out, 4), 1);
 	assert_int_equal((uintptr_t)out[0].what, 4);
-	assert_int_equal(count(&a, POSTERN_COUNTER_WANTED_LATE), 2);
+	assert_int_equal(asker_count(&a, POSTERN_COUNTER_WANTED_LATE), 2);
 	// What control would say about nobody changes nothing.
 	w.slot = 77;
 	answer(&a, &w);
@@ -159,11 +107,11 @@ static void questions_that_do_not_fit_are_counted(void **state)
 	unsigned n = 0;
 
 	(void)state;
-	asker_begin(&a, 2 * ADMIT_WAIT_RING, 1000);
+	asker_begin(&a, 0, 2 * ADMIT_WAIT_RING, 1000);
 	while (ask(&a, "a.com", 1, 0, 0, &t) == 0)
 		n++;
 	assert_int_equal(n, ADMIT_WAIT_RING - 1);
-	assert_int_equal(count(&a, POSTERN_COUNTER_WANTED_LOST), 1);
+	assert_int_equal(asker_count(&a, POSTERN_COUNTER_WANTED_LOST), 1);
 	asker_end(&a);
 }
 
@@ -238,7 +186,7 @@ static void *work(void *user)
 		(void)look(a);
 		rcu_quiescent_state();
 	}
-	while (a->answered < count(a, POSTERN_COUNTER_WANTED))
+	while (a->answered < asker_count(a, POSTERN_COUNTER_WANTED))
 		if (look(a) == 0) {
 			rcu_quiescent_state();
 			sched_yield();
@@ -280,7 +228,7 @@ static void a_million_at_random(void **state)
 	assert_int_equal(postern_policy_new(&limits, &policy), 0);
 	rig_switches(policy, true);
 	for (unsigned i = 0; i < WORKERS; i++) {
-		asker_begin(&askers[i], POSTERN_WANTED_MOST, POSTERN_WANTED_BYTES);
+		asker_begin(&askers[i], (uint8_t)i, POSTERN_WANTED_MOST, POSTERN_WANTED_BYTES);
 		askers[i].seed = i + 1;
 		assert_int_equal(pthread_create(&threads[i], NULL, work, &askers[i]), 0);
 	}
@@ -305,8 +253,9 @@ static void a_million_at_random(void **state)
 	}
 	for (unsigned i = 0; i < WORKERS; i++) {
 		pthread_join(threads[i], NULL);
-		assert_int_equal(askers[i].answered, count(&askers[i], POSTERN_COUNTER_WANTED));
-		assert_int_equal(count(&askers[i], POSTERN_COUNTER_WANTED_LOST), 0);
+		assert_int_equal(
+			askers[i].answered, asker_count(&askers[i], POSTERN_COUNTER_WANTED));
+		assert_int_equal(asker_count(&askers[i], POSTERN_COUNTER_WANTED_LOST), 0);
 		// More than a few would mean that answers come before the tables change.
 		assert_true(askers[i].again * 20 < askers[i].answered);
 		asker_end(&askers[i]);
