@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Keeps the tables of partners in step: what a change leaves to be looked at again is done between other
-// things, as fast as that allows.
+// things, as fast as that allows; and what workers ask of DNS is put to discovery.
 
 #include "control/daemon/daemon.h"
+#include "control/discovery/workers.h"
 
 #include "postern/policy.h"
 
@@ -43,6 +44,10 @@ int admission_start(struct daemon *d)
 {
 	const struct timeval soon = {.tv_usec = LOOK_MS * 1000};
 
+	const int rc = discovery_workers_new(d->base, d->dp, d->discovery, &d->askers);
+
+	if (rc < 0)
+		return rc;
 	d->work = evtimer_new(d->base, on_work, d);
 	return d->work != NULL && event_add(d->work, &soon) == 0 ? 0 : -ENOMEM;
 }
@@ -52,6 +57,8 @@ void admission_stop(struct daemon *d)
 	if (d->work != NULL)
 		event_free(d->work);
 	d->work = NULL;
+	discovery_workers_free(d->askers);
+	d->askers = NULL;
 }
 
 bool admission_is_complete(const struct daemon *d)

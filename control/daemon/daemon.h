@@ -21,6 +21,7 @@
 #include <stddef.h>
 
 struct confirm;
+struct discovery_workers;
 struct listen_ids;
 struct notify;
 struct reload;
@@ -43,7 +44,8 @@ struct daemon {
 	struct discovery *discovery;   // where partners are
 	struct partner_set *partners;
 	struct policy *policy;
-	struct event *work;      // on the tables
+	struct event *work; // on the tables
+	struct discovery_workers *askers;
 	struct event *sweep;     // looks which members are remembered for nothing
 	struct event *state_try; // whether the state database can be written
 	unsigned state_rounds;   // of that
@@ -118,7 +120,7 @@ void state_stopping(struct daemon *d);
 void state_reloaded(struct daemon *d, const char *method, const char *user, int status,
 	const struct config_errors *errors);
 
-// admission.c: the tables of partners, between other things. 0, or -ENOMEM.
+// admission.c: the tables of partners, between other things, and workers' questions. 0, or -ENOMEM.
 int admission_start(struct daemon *d);
 void admission_stop(struct daemon *d);
 // Whether the partners that the configuration asks for can all be found.

@@ -62,8 +62,8 @@ static int parts_new(struct worker *w, uint32_t sessions, uint32_t flows)
 	w->closes = ring_new("closes", w->index, sizeof(struct steer_close), CLOSES);
 	w->closed = ring_new("closed", w->index, sizeof(struct postern_closed), CLOSES);
 	w->relay_closes = ring_new("relays", w->index, sizeof(struct relay_close), CLOSES);
-	if (w->events == NULL || w->closes == NULL || w->closed == NULL || w->relay_closes == NULL ||
-		worker_waits_new(w) < 0)
+	if (w->events == NULL || w->closes == NULL || w->closed == NULL ||
+		w->relay_closes == NULL || worker_waits_new(w) < 0)
 		return -ENOMEM;
 	w->recorder = base_recorder_new(
 		&dp->secret, w->index, &w->counters.value[POSTERN_COUNTER_RECORD_LOST]);

@@ -69,8 +69,8 @@ int postern_wanted_answer(struct postern_dataplane *dp, const struct postern_wan
 
 	if (wanted->worker >= dp->n_workers)
 		return -ENOENT;
-	if (rte_ring_sp_enqueue_elem(dp->workers[wanted->worker]->told, (void *)(uintptr_t)&told,
-		    sizeof(told)) != 0)
+	if (rte_ring_sp_enqueue_elem(
+		    dp->workers[wanted->worker]->told, (void *)(uintptr_t)&told, sizeof(told)) != 0)
 		return -EAGAIN;
 	return 0;
 }
