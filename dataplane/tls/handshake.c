@@ -33,6 +33,8 @@ void tls_step(struct tls_conn *c)
 {
 	int result, error = SSL_ERROR_NONE;
 
+	OSSL_LIB_CTX *before = tls_enter(c->t);
+
 	ERR_clear_error();
 	result = SSL_do_handshake(c->ssl);
 	if (result == 1) {
@@ -45,6 +47,7 @@ void tls_step(struct tls_conn *c)
 		result = -1;
 	}
 	ERR_clear_error();
+	tls_leave(before);
 	if (c->parcel != NULL) {
 		c->parcel->result = result;
 		c->parcel->error = error;

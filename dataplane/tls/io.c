@@ -68,6 +68,8 @@ static void read_records(struct tls_conn *c)
 {
 	struct tls *t = c->t;
 
+	OSSL_LIB_CTX *before = tls_enter(t);
+
 	t->scratch_of = c;
 	t->scratch_at = t->scratch_size = 0;
 	ERR_clear_error();
@@ -81,6 +83,7 @@ static void read_records(struct tls_conn *c)
 		}
 		t->scratch_size += (uint32_t)got;
 	}
+	tls_leave(before);
 	if (c->flooded && !c->broken) {
 		c->broken = true;
 		c->outcome.reason = TLS_REASON_FLOOD;

@@ -133,6 +133,38 @@ static bool is_wanted(const char *names, const char *const *list)
 	return false;
 }
 
+// Before a secret is agreed OpenSSL multiplies the peer's point by the group's order, which costs as much as
+// the agreement itself. The groups here have no cofactor: whatever lies on the curve and is not at
+// infinity has that order (SP 800-56A 5.6.2.3.3, whose last step holds by itself then), and that is what the
+// quick check looks at.
+static int (*validate_whole)(const void *key, int selection, int kind);
+
+static int validate(const void *key, int selection, int kind)
+{
+	if ((selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) == 0)
+		kind = OSSL_KEYMGMT_VALIDATE_QUICK_CHECK;
+	return validate_whole(key, selection, kind);
+}
+
+static void shorten_validation(OSSL_ALGORITHM *ec)
+{
+	static OSSL_DISPATCH functions[64];
+	unsigned n = 0;
+
+	for (const OSSL_DISPATCH *d = ec->implementation; d->function_id != 0; d++) {
+		if (n == sizeof(functions) / sizeof(functions[0]) - 1)
+			return;
+		functions[n] = *d;
+		if (d->function_id == OSSL_FUNC_KEYMGMT_VALIDATE) {
+			validate_whole = OSSL_FUNC_keymgmt_validate(d);
+			functions[n].function = (void (*)(void))validate;
+		}
+		n++;
+	}
+	if (validate_whole != NULL)
+		ec->implementation = functions;
+}
+
 static void choose(int operation)
 {
 	const char *const *list = list_of(operation);
@@ -144,8 +176,13 @@ static void choose(int operation)
 		return;
 	a = OSSL_PROVIDER_query_operation(few.all, operation, &no_cache);
 	for (; a != NULL && a->algorithm_names != NULL && n < OFFERED - 1; a++)
-		if (is_wanted(a->algorithm_names, list))
-			few.offered[operation][n++] = *a;
+		if (is_wanted(a->algorithm_names, list)) {
+			few.offered[operation][n] = *a;
+			if (operation == OSSL_OP_KEYMGMT &&
+				strncmp(a->algorithm_names, "EC:", 3) == 0)
+				shorten_validation(&few.offered[operation][n]);
+			n++;
+		}
 }
 
 static void choose_all(void)
@@ -214,6 +251,17 @@ void tls_library_free(struct tls *t)
 	if (t->inner_provider != NULL)
 		OSSL_PROVIDER_unload(t->inner_provider);
 	OSSL_LIB_CTX_free(t->inner);
+}
+
+// What a ticket holds is read by functions that ask for no library context: theirs is the thread's.
+OSSL_LIB_CTX *tls_enter(struct tls *t)
+{
+	return OSSL_LIB_CTX_set0_default(t->lib);
+}
+
+void tls_leave(OSSL_LIB_CTX *before)
+{
+	OSSL_LIB_CTX_set0_default(before);
 }
 
 OSSL_LIB_CTX *tls_library(struct tls *t)

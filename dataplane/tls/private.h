@@ -165,6 +165,8 @@ void tls_tell(struct tls_conn *c, uint32_t what);
 // library.c
 int tls_library_new(struct tls *t);
 void tls_library_free(struct tls *t);
+OSSL_LIB_CTX *tls_enter(struct tls *t);
+void tls_leave(OSSL_LIB_CTX *before);
 
 // bio.c
 BIO_METHOD *tls_bio_method(void);

@@ -187,6 +187,10 @@ bool tls_conclude(struct tls_conn *c)
 	c->outcome.cipher = cipher != NULL ? SSL_CIPHER_get_name(cipher) : NULL;
 	c->outcome.resumed = SSL_session_reused(c->ssl) == 1;
 	c->outcome.asked_for_names = c->expected != NULL && c->expected->n_names > 0;
+	// OpenSSL tells of a session of TLS 1.2 that is new, but not of one that was renewed.
+	if (c->x->settings.is_client && c->outcome.version < TLS1_3_VERSION && c->fresh == NULL &&
+		!c->x->settings.no_resumption)
+		c->fresh = SSL_get1_session(c->ssl);
 	if (c->outcome.resumed && c->x->settings.verify != TLS_VERIFY_NONE && !judge_resumed(c)) {
 		c->outcome.reason = TLS_REASON_CERTIFICATE;
 		return false;
