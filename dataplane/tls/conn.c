@@ -255,7 +255,7 @@ void tls_abort(struct tls_conn *c)
 	c->tcp_over = c->tcp_lost = true;
 	if (c->away) {
 		c->doomed = true;
-		c->outcome.reason = TLS_REASON_ABORTED;
+		c->aborted = true;
 		return;
 	}
 	tls_end(c, TLS_REASON_ABORTED);

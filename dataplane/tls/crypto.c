@@ -94,7 +94,7 @@ bool tls_crypto_send(struct tls_conn *c)
 		tls_end(c, TLS_REASON_NO_MEMORY);
 		return true;
 	}
-	c->now_us = t->now_us;
+	c->asked_for = c->user;
 	c->away = true;
 	if (rte_ring_sp_enqueue(t->to_crypto, c) != 0) {
 		c->away = false;
@@ -132,8 +132,9 @@ static void come_back(struct tls_conn *c)
 		return;
 	}
 	if (c->doomed) {
-		tls_end(c, c->outcome.reason == TLS_REASON_NONE ? TLS_REASON_TIMEOUT
-								: c->outcome.reason);
+		// What its step came to does not count any more.
+		c->outcome.reason = TLS_REASON_NONE;
+		tls_end(c, c->aborted ? TLS_REASON_ABORTED : TLS_REASON_TIMEOUT);
 		return;
 	}
 	tls_drain(c);

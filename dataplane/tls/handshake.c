@@ -7,6 +7,8 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 
+#define SENT 32 // to a crypto thread, in one turn
+
 void tls_handshake_begin(struct tls_conn *c)
 {
 	c->state = TLS_HANDSHAKE;
@@ -115,13 +117,14 @@ static void end_late(struct tls *t)
 
 void tls_poll(struct tls *t)
 {
+	// To hand one over is no more than to copy what has come.
+	const unsigned budget = t->to_crypto != NULL ? SENT : t->limits.steps;
 	struct tls_conn *c;
 
 	if (t->to_crypto != NULL)
 		tls_crypto_collect(t);
 	end_late(t);
-	for (unsigned i = 0; i < t->limits.steps && (c = t->lists[TLS_LIST_STEP].first) != NULL;
-		i++) {
+	for (unsigned i = 0; i < budget && (c = t->lists[TLS_LIST_STEP].first) != NULL; i++) {
 		const uint64_t age = t->now_us - c->queued_us;
 
 		if (t->to_crypto != NULL && !tls_crypto_send(c))
@@ -129,7 +132,9 @@ void tls_poll(struct tls *t)
 		if (age > t->use.queue_age_max_us)
 			t->use.queue_age_max_us = age;
 		tls_list_drop(c, TLS_LIST_STEP);
-		if (t->to_crypto == NULL)
+		if (t->to_crypto == NULL) {
+			c->asked_for = c->user;
 			tls_step(c);
+		}
 	}
 }

@@ -77,6 +77,7 @@ struct tls_conn {
 	bool away;     // with the crypto thread: then nothing below is the worker's
 	bool doomed;   // to be ended when it comes back
 	bool released; // likewise to be freed
+	bool aborted;  // likewise: by us
 	bool starved;  // tls_write() took too little
 	bool shut;     // close_notify is to be sent
 	bool notified; // and has been
@@ -92,7 +93,7 @@ struct tls_conn {
 	struct cert_verdict *verdict;
 	SSL_SESSION *fresh;     // a session that a server gave us
 	struct base_bucket odd; // handshake messages on an open connection
-	uint64_t now_us;
+	void *asked_for;        // `user` as it was when the step began
 	struct tls_outcome outcome;
 	uint8_t alert_in, alert_out;
 	bool old_ciphers; // all that was offered

@@ -17,12 +17,12 @@ static void ask_rules(
 
 	memset(rules, 0, sizeof(*rules));
 	if (u->rules != NULL && n->problem == CERT_GOOD)
-		u->rules(u->context, c->user, n->names, proved, rules);
+		u->rules(u->context, c->asked_for, n->names, proved, rules);
 	// The CN proves nothing until the entry of that name says that it does, and brings no other rule.
 	if (u->rules != NULL && n->problem == CERT_GOOD && n->has_cn && n->has_alternative) {
 		struct postern_peer_tls by_cn = {0};
 
-		u->rules(u->context, c->user, &n->names[n->n], 1, &by_cn);
+		u->rules(u->context, c->asked_for, &n->names[n->n], 1, &by_cn);
 		rules->accept_cn |= by_cn.accept_cn;
 	}
 	if (rules->key_usage == POSTERN_KEY_USAGE_DEFAULT)
@@ -90,6 +90,8 @@ enum cert_reason tls_judge_again(struct tls_conn *c)
 	if (c->verdict == NULL || c->state != TLS_OPEN)
 		return c->outcome.certificate;
 	const struct tls_outcome before = c->outcome;
+
+	c->asked_for = c->user;
 	const enum cert_reason r = judge(c);
 
 	// P as it was told stays what it was.

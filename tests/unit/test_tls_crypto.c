@@ -231,6 +231,9 @@ static void test_thread_and_ends(void **state)
 		tls_rig_use(&rig, NULL, NULL);
 		for (unsigned i = 0; i < round; i++)
 			tls_rig_turn(&rig);
+		for (unsigned i = 0; i < rig.server.n; i++)
+			if ((round + i) % 3 == 0 && rig.server.conns[i].c != NULL)
+				tls_abort(rig.server.conns[i].c);
 		tls_rig_clear(&rig);
 	}
 	for (unsigned i = 0; i < 20000 && tls_use(rig.server.t).connections > 0; i++) {
