@@ -59,7 +59,7 @@ int postern_policy_use_index(struct postern_policy *p)
 			rc = homes_for_providers(p);
 		p->index_built = rc == 0; // else it goes on with the next call
 		if (rc == 0 && cds_list_empty(&p->homes)) {
-			__atomic_store_n(&p->complete, true, __ATOMIC_RELEASE);
+			__atomic_store_n(&p->front.complete, true, __ATOMIC_RELEASE);
 		} else if (rc == 0) {
 			p->filling = true;
 			admit_sweep_begin(p);

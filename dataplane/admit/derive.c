@@ -185,7 +185,7 @@ int postern_policy_work(struct postern_policy *p, unsigned budget)
 	}
 	if (!more && p->filling) {
 		p->filling = false;
-		__atomic_store_n(&p->complete, true, __ATOMIC_RELEASE);
+		__atomic_store_n(&p->front.complete, true, __ATOMIC_RELEASE);
 	}
 	admit_policy_leave(p);
 	return more;
@@ -195,7 +195,7 @@ void admit_sweep_begin(struct postern_policy *p)
 {
 	if (p->groups == NULL)
 		return;
-	__atomic_store_n(&p->generation, p->generation + 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&p->front.generation, p->front.generation + 1, __ATOMIC_RELEASE);
 	p->sweep_again = p->sweep_at != NULL; // what has been passed may have to be looked at again
 	if (p->sweep_at == NULL)
 		p->sweep_at = p->homes.next;

@@ -76,7 +76,7 @@ static int table_new(struct postern_policy *p, bool index)
 	if (!index)
 		return 0;
 	p->index_built = true;
-	p->complete = true;
+	p->front.complete = true;
 	return admit_index_new(p);
 }
 
@@ -195,5 +195,5 @@ void postern_policy_read(struct postern_policy *p, struct postern_policy_stats *
 
 bool postern_policy_is_complete(const struct postern_policy *p)
 {
-	return __atomic_load_n(&p->complete, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&p->front.complete, __ATOMIC_ACQUIRE);
 }

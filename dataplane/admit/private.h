@@ -151,16 +151,20 @@ struct postern_policy {
 	uint64_t bucket_mask;
 	struct base_secret secret;
 	struct cds_lfht *groups; // the index; NULL: there is none (control: rw, worker: ro)
-	bool complete; // all that is known has been entered in it (control: rw, worker: ro)
 	// Bit n: there are prefixes of that length, IPv4 and IPv6 (control: rw, worker: ro).
 	uint64_t lengths[2][3];
 	// Bit n: some entry of n labels (the last one: or more) counts for what is below it.
 	uint64_t suffixes; // control: rw, worker: ro
 	struct admit_organisation *organisations[POSTERN_ORGANISATIONS_MAX];
 	// verdict.c (control: rw, worker: ro)
-	struct admit_verdict_tables *verdicts; // with the index
-	uint32_t generation;                   // verdicts of another one are out of date
-	bool verdicts_missing;                 // some did not fit
+	struct {
+		uint64_t now; // address of the slots, and how many
+		uint64_t old; // likewise, of what is being copied; 0: nothing
+		uint64_t key[2];
+		uint32_t generation; // verdicts of another one are out of date
+		bool missing;        // some did not fit
+		bool complete;       // all that is known has been entered in the index
+	} __attribute__((aligned(CACHE_LINE))) front;
 	// lost.c (control: rw, worker: ro)
 	struct admit_lost lost[ADMIT_LOST];
 	uint64_t n_lost;   // ever
@@ -172,8 +176,9 @@ struct postern_policy {
 	uint32_t limit;
 	uint32_t n_suffixes[SUFFIX_DEPTHS];
 	uint32_t n_lengths[2][129];
-	unsigned organisations_end;     // above every id that has been seen
-	struct cds_list_head homes;     // of all domains
+	unsigned organisations_end; // above every id that has been seen
+	struct cds_list_head homes; // of all domains
+	struct admit_verdicts *verdicts, *verdicts_old;
 	struct cds_list_head *sweep_at; // among them; NULL: nothing to look at again
 	bool sweep_again;
 	bool index_built; // everybody has a home
@@ -365,6 +370,9 @@ bool admit_home_is_admitted(const struct postern_policy *p, const struct admit_g
 // of date; the row is NONE if nobody has the key.
 bool admit_verdict_find(
 	const struct postern_policy *p, const struct admit_key *key, struct admit_verdict *out);
+// True if the address itself is known to be admitted.
+bool admit_verdict_admits(const struct postern_policy *p, uint16_t organisation,
+	const struct postern_addr *address, struct admit_verdict *out);
 // Under the lock; nothing is done for a group that has a name.
 void admit_verdict_set(
 	struct postern_policy *p, const struct admit_group *g, const struct postern_answer *a);

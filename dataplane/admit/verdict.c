@@ -33,23 +33,13 @@ struct slot {
 
 _Static_assert(sizeof(struct slot) * 2 == CACHE_LINE, "two in a cache line");
 
-// control: rw, worker: ro
 struct admit_verdicts {
+	struct rcu_head rcu;
 	struct slot *slots;
 	uint64_t mask;
-	// control's own
 	uint64_t used; // live and dead
 	uint64_t live;
-};
-
-// control: rw, worker: ro; replaced as a whole
-struct admit_verdict_tables {
-	struct admit_verdicts *now;
-	struct admit_verdicts *old; // that is being copied; NULL: none
-	// control's own
-	uint64_t moved;
-	struct rcu_head rcu;
-	bool frees_old; // with itself
+	uint64_t moved; // of the old one, slots that have been copied
 };
 
 struct key {
@@ -64,9 +54,35 @@ static struct key key_of(
 		(uint64_t)organisation << 16 | (uint64_t)kind << 8 | length};
 }
 
+// A folded multiplication by secret numbers: half the time of a hash over bytes, and nobody who chooses his
+// address knows what it is multiplied by.
 static uint64_t hash_of(const struct postern_policy *p, const struct key *k)
 {
-	return base_hash_keyed(&p->secret, k, sizeof(*k));
+	const unsigned __int128 product =
+		(unsigned __int128)(k->addr[0] ^ k->where ^ p->front.key[0]) *
+		(k->addr[1] ^ p->front.key[1]);
+	const uint64_t h =
+		((uint64_t)product ^ (uint64_t)(product >> 64)) * UINT64_C(0x9e3779b97f4a7c15);
+
+	return h ^ h >> 32;
+}
+
+// A table as one word, so that its place and its size are read together: it lies on a page.
+static uint64_t word_of(const struct admit_verdicts *t)
+{
+	return t != NULL ? (uint64_t)(uintptr_t)t->slots | (uint64_t)__builtin_ctzll(t->mask + 1)
+			 : 0;
+}
+
+static const struct slot *slots_of(uint64_t word)
+{
+	return (const struct slot *)(uintptr_t)(word &
+						~UINT64_C(63)); // NOLINT(performance-no-int-to-ptr)
+}
+
+static uint64_t mask_of(uint64_t word)
+{
+	return (UINT64_C(1) << (word & 63)) - 1;
 }
 
 // Whether the slot has the key, read as it may be written meanwhile.
@@ -80,10 +96,13 @@ static bool has_key(const struct slot *s, const struct key *k)
 // ---- workers
 
 // The state of a key, or 0. A slot that changes hands between the two looks at its state is read again.
-static uint64_t look_up(const struct admit_verdicts *t, uint64_t hash, const struct key *k)
+static uint64_t look_up(uint64_t word, uint64_t hash, const struct key *k)
 {
-	for (uint64_t i = hash & t->mask;; i = (i + 1) & t->mask) {
-		const struct slot *s = &t->slots[i];
+	const struct slot *slots = slots_of(word);
+	const uint64_t mask = mask_of(word);
+
+	for (uint64_t i = hash & mask;; i = (i + 1) & mask) {
+		const struct slot *s = &slots[i];
 		uint64_t state, again;
 		bool found;
 
@@ -100,40 +119,73 @@ static uint64_t look_up(const struct admit_verdicts *t, uint64_t hash, const str
 	}
 }
 
-bool admit_verdict_find(
-	const struct postern_policy *p, const struct admit_key *key, struct admit_verdict *out)
+// In one of the two tables it is, if the old one is known before the new one is looked at.
+static uint64_t find_state(const struct postern_policy *p, const struct key *k)
 {
-	const struct admit_verdict_tables *t = __atomic_load_n(&p->verdicts, __ATOMIC_ACQUIRE);
-	const struct key k = key_of(key->organisation, key->kind, key->length, &key->addr);
-	const uint64_t hash = hash_of(p, &k);
-	uint64_t state = look_up(t->now, hash, &k);
+	const uint64_t hash = hash_of(p, k);
+	const uint64_t now = __atomic_load_n(&p->front.now, __ATOMIC_ACQUIRE);
+	const uint64_t old = __atomic_load_n(&p->front.old, __ATOMIC_ACQUIRE);
+	const uint64_t state = look_up(now, hash, k);
 
-	if (state == 0 && t->old != NULL)
-		state = look_up(t->old, hash, &k);
-	if (state == 0) {
-		out->row = POSTERN_ROW_NONE;
-		return !__atomic_load_n(&p->verdicts_missing, __ATOMIC_RELAXED);
-	}
-	*out = (struct admit_verdict){
+	return state == 0 && old != 0 ? look_up(old, hash, k) : state;
+}
+
+static bool is_current(const struct postern_policy *p, uint64_t state)
+{
+	return state >> 32 == __atomic_load_n(&p->front.generation, __ATOMIC_ACQUIRE);
+}
+
+static struct admit_verdict verdict_of(uint64_t state)
+{
+	return (struct admit_verdict){
 		.outcome = (uint8_t)(state >> 2 & 3),
 		.admission = (uint8_t)(state >> 4 & 3),
 		.row = (uint8_t)(state >> 8),
 		.reason = (uint8_t)(state >> 16),
 	};
-	return state >> 32 == __atomic_load_n(&p->generation, __ATOMIC_ACQUIRE);
+}
+
+bool admit_verdict_find(
+	const struct postern_policy *p, const struct admit_key *key, struct admit_verdict *out)
+{
+	const struct key k = key_of(key->organisation, key->kind, key->length, &key->addr);
+	const uint64_t state = find_state(p, &k);
+
+	if (state == 0) {
+		out->row = POSTERN_ROW_NONE;
+		return !__atomic_load_n(&p->front.missing, __ATOMIC_RELAXED);
+	}
+	*out = verdict_of(state);
+	return is_current(p, state);
+}
+
+static struct key exact_key(uint16_t organisation, const struct postern_addr *address)
+{
+	const bool v4 = postern_addr_is_v4(address);
+
+	return key_of(organisation, v4 ? ADMIT_V4 : ADMIT_V6, v4 ? 32 : 128, address);
+}
+
+bool admit_verdict_admits(const struct postern_policy *p, uint16_t organisation,
+	const struct postern_addr *address, struct admit_verdict *out)
+{
+	const struct key k = exact_key(organisation, address);
+	const uint64_t state = find_state(p, &k);
+
+	if (state == 0 || !is_current(p, state))
+		return false;
+	*out = verdict_of(state);
+	return out->outcome == POSTERN_ADMIT;
 }
 
 void admit_address_prefetch(
 	const struct postern_policy *p, uint16_t organisation, const struct postern_addr *address)
 {
-	const struct admit_verdict_tables *t = __atomic_load_n(&p->verdicts, __ATOMIC_ACQUIRE);
-	const bool v4 = postern_addr_is_v4(address);
+	const uint64_t now = __atomic_load_n(&p->front.now, __ATOMIC_ACQUIRE);
+	const struct key k = exact_key(organisation, address);
 
-	if (t == NULL)
-		return;
-	const struct key k = key_of(organisation, v4 ? ADMIT_V4 : ADMIT_V6, v4 ? 32 : 128, address);
-
-	__builtin_prefetch(&t->now->slots[hash_of(p, &k) & t->now->mask]);
+	if (now != 0)
+		__builtin_prefetch(&slots_of(now)[hash_of(p, &k) & mask_of(now)]);
 }
 
 // ---- tables; under the lock
@@ -160,50 +212,28 @@ static struct admit_verdicts *table_new(uint64_t slots)
 	return NULL;
 }
 
-static void tables_free(struct rcu_head *head)
+static void freed(struct rcu_head *head)
 {
-	struct admit_verdict_tables *t = caa_container_of(head, struct admit_verdict_tables, rcu);
-
-	if (t->frees_old)
-		table_free(t->old);
-	free(t);
-}
-
-static int publish(struct postern_policy *p, struct admit_verdicts *now, struct admit_verdicts *old)
-{
-	struct admit_verdict_tables *was = p->verdicts;
-	struct admit_verdict_tables *t = calloc(1, sizeof(*t));
-
-	if (t == NULL)
-		return -ENOMEM;
-	t->now = now;
-	t->old = old;
-	__atomic_store_n(&p->verdicts, t, __ATOMIC_RELEASE);
-	if (was == NULL)
-		return 0;
-	was->frees_old = old == NULL;
-	call_rcu(&was->rcu, tables_free);
-	return 0;
+	table_free(caa_container_of(head, struct admit_verdicts, rcu));
 }
 
 int admit_verdicts_new(struct postern_policy *p)
 {
 	struct admit_verdicts *t = table_new(SLOTS_LEAST);
-	const int rc = t != NULL ? publish(p, t, NULL) : -ENOMEM;
 
-	if (rc < 0)
-		table_free(t);
-	return rc;
+	if (t == NULL)
+		return -ENOMEM;
+	memcpy(p->front.key, &p->secret, sizeof(p->front.key));
+	p->verdicts = t;
+	__atomic_store_n(&p->front.now, word_of(t), __ATOMIC_RELEASE);
+	return 0;
 }
 
 void admit_verdicts_free(struct postern_policy *p)
 {
-	if (p->verdicts == NULL)
-		return;
-	table_free(p->verdicts->old);
-	table_free(p->verdicts->now);
-	free(p->verdicts);
-	p->verdicts = NULL;
+	table_free(p->verdicts_old);
+	table_free(p->verdicts);
+	p->verdicts = p->verdicts_old = NULL;
 }
 
 static struct slot *find(struct admit_verdicts *t, uint64_t hash, const struct key *k)
@@ -250,47 +280,51 @@ static void update(struct slot *s, uint64_t state)
 			     (s->state & UINT64_C(0xff) << VERSION_SHIFT));
 }
 
-static bool is_moved(const struct admit_verdict_tables *t)
-{
-	return t->old == NULL || t->moved > t->old->mask;
-}
-
 void admit_verdicts_move(struct postern_policy *p, unsigned budget)
 {
-	struct admit_verdict_tables *t = p->verdicts;
+	struct admit_verdicts *now = p->verdicts, *old = p->verdicts_old;
 
-	if (t == NULL || t->old == NULL)
+	if (old == NULL)
 		return;
-	for (; budget > 0 && !is_moved(t); budget--, t->moved++) {
-		const struct slot *s = &t->old->slots[t->moved];
+	for (; budget > 0 && now->moved <= old->mask; budget--, now->moved++) {
+		const struct slot *s = &old->slots[now->moved];
 		const struct key k = {{s->addr[0], s->addr[1]}, s->where};
 
 		// What has changed since the copy began is in the new one already.
-		if (KIND(s->state) == LIVE && find(t->now, hash_of(p, &k), &k) == NULL)
-			insert(t->now, hash_of(p, &k), &k, s->state);
+		if (KIND(s->state) == LIVE && find(now, hash_of(p, &k), &k) == NULL)
+			insert(now, hash_of(p, &k), &k, s->state);
 	}
-	if (is_moved(t))
-		(void)publish(p, t->now, NULL); // without memory another time
+	if (now->moved <= old->mask)
+		return;
+	p->verdicts_old = NULL;
+	__atomic_store_n(&p->front.old, 0, __ATOMIC_RELEASE);
+	call_rcu(&old->rcu, freed);
 }
 
 // At most half of the slots are in use; a search then ends after two or three of them.
 static void make_room(struct postern_policy *p)
 {
-	const struct admit_verdict_tables *t = p->verdicts;
-	const uint64_t slots = t->now->mask + 1;
-	struct admit_verdicts *bigger;
+	struct admit_verdicts *t = p->verdicts;
+	const uint64_t slots = t->mask + 1;
+	struct admit_verdicts *next;
 
-	if (t->now->used < slots / 2 || t->old != NULL)
+	if (t->used < slots / 2 || p->verdicts_old != NULL)
 		return;
-	bigger = table_new(t->now->live >= slots / 4 ? slots * 2 : slots);
-	if (bigger != NULL && publish(p, bigger, t->now) < 0)
-		table_free(bigger);
+	next = table_new(t->live >= slots / 4 ? slots * 2 : slots);
+	if (next == NULL)
+		return;
+	p->verdicts_old = t;
+	p->verdicts = next;
+	// Who sees the new one sees the old one as well.
+	__atomic_store_n(&p->front.old, word_of(t), __ATOMIC_RELEASE);
+	__atomic_store_n(&p->front.now, word_of(next), __ATOMIC_RELEASE);
 }
 
 static uint64_t state_of(const struct postern_policy *p, const struct postern_answer *a)
 {
 	return LIVE | (uint64_t)a->outcome << 2 | (uint64_t)a->admission << 4 |
-	       (uint64_t)a->row << 8 | (uint64_t)a->reason << 16 | (uint64_t)p->generation << 32;
+	       (uint64_t)a->row << 8 | (uint64_t)a->reason << 16 |
+	       (uint64_t)p->front.generation << 32;
 }
 
 void admit_verdict_set(
@@ -306,7 +340,7 @@ void admit_verdict_set(
 
 	make_room(p);
 	admit_verdicts_move(p, MOVE_A_CHANGE);
-	struct admit_verdicts *now = p->verdicts->now, *old = p->verdicts->old;
+	struct admit_verdicts *now = p->verdicts, *old = p->verdicts_old;
 	struct slot *s = find(now, hash, &k);
 	struct slot *was = old != NULL ? find(old, hash, &k) : NULL;
 
@@ -315,7 +349,7 @@ void admit_verdict_set(
 	else if (now->used < (now->mask + 1) / 8 * 7)
 		insert(now, hash, &k, state_of(p, a));
 	else // memory was refused: what is not found is decided on
-		__atomic_store_n(&p->verdicts_missing, true, __ATOMIC_RELAXED);
+		__atomic_store_n(&p->front.missing, true, __ATOMIC_RELAXED);
 	if (was != NULL)
 		update(was, state_of(p, a));
 }
@@ -331,27 +365,24 @@ static void bury(struct admit_verdicts *t, struct slot *s)
 void admit_verdict_remove(struct postern_policy *p, const struct admit_group *g)
 {
 	struct postern_addr addr;
-	struct admit_verdict_tables *t = p->verdicts;
 
 	if (g->kind == ADMIT_NAME)
 		return;
 	memcpy(&addr, g->key, sizeof(addr));
 	const struct key k = key_of(g->organisation, g->kind, g->length, &addr);
 	const uint64_t hash = hash_of(p, &k);
-	struct slot *s = find(t->now, hash, &k);
+	struct slot *s = find(p->verdicts, hash, &k);
 
 	if (s != NULL)
-		bury(t->now, s);
-	s = t->old != NULL ? find(t->old, hash, &k) : NULL;
+		bury(p->verdicts, s);
+	s = p->verdicts_old != NULL ? find(p->verdicts_old, hash, &k) : NULL;
 	if (s != NULL)
-		bury(t->old, s);
+		bury(p->verdicts_old, s);
 }
 
 uint64_t admit_verdicts_memory(const struct postern_policy *p)
 {
-	const struct admit_verdict_tables *t = p->verdicts;
+	const uint64_t old = p->verdicts_old != NULL ? p->verdicts_old->mask + 1 : 0;
 
-	if (t == NULL)
-		return 0;
-	return (t->now->mask + 1 + (t->old != NULL ? t->old->mask + 1 : 0)) * sizeof(struct slot);
+	return p->verdicts != NULL ? (p->verdicts->mask + 1 + old) * sizeof(struct slot) : 0;
 }
