@@ -36,6 +36,8 @@ static void on_work(evutil_socket_t fd, short what, void *user)
 		more = postern_policy_work(d->tables, AT_ONCE);
 	while (more > 0 && monotonic_us() < until);
 	if (more == 0)
+		(void)postern_policy_forget(d->tables, monotonic_us(), AT_ONCE);
+	if (more == 0)
 		next.tv_usec = LOOK_MS * 1000;
 	event_add(d->work, &next);
 }

@@ -33,13 +33,13 @@ static bool is_host(const struct postern_policy *p, const char *text, size_t len
 
 // What an address proves for the domain that is spoken of: the names whose address it is.
 static void prove_by_address(const struct postern_policy *p, const struct admit_known *k,
-	const struct postern_addr *address, struct proved *out)
+	uint16_t organisation, const struct postern_addr *address, struct proved *out)
 {
 	const struct admit_names *entered = k->allowed != NULL ? k->allowed->names : NULL;
 	const struct admit_facts *f = k->facts;
 
 	out->n = 0;
-	out->all = false;
+	out->all = admit_learnt_has(k->learnt, organisation, address);
 	for (unsigned i = 0; entered != NULL && i < entered->n_prefixes && !out->all; i++)
 		out->all = postern_prefix_contains(&entered->prefixes[i], address);
 	for (unsigned i = 0; f != NULL && i < f->n_targets; i++) {
@@ -74,7 +74,7 @@ void admit_judge_known(const struct postern_policy *p, const struct admit_known 
 	struct admit_known known = *k;
 	struct proved proved;
 
-	prove_by_address(p, k, &q->address, &proved);
+	prove_by_address(p, k, q->organisation, &q->address, &proved);
 	by_names.proof = proved.all ? POSTERN_PROOF_ASSUMED : POSTERN_PROOF_NAMES;
 	by_names.names = proved.names;
 	by_names.n_names = proved.n;

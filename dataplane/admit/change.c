@@ -88,7 +88,8 @@ static void count_suffixes(struct postern_policy *p, const struct postern_domain
 
 static bool is_empty(const struct admit_entry *e)
 {
-	return e->n_listings == 0 && e->owner == NO_OWNER && e->facts == NULL && e->host == NULL;
+	return e->n_listings == 0 && e->owner == NO_OWNER && e->facts == NULL && e->host == NULL &&
+	       e->learnt == NULL;
 }
 
 // Plans by what names and addresses the new entry is found. 0, or undone and -ENOMEM.
@@ -447,6 +448,22 @@ static int set_host(
 		return undo(&c, -ENOENT);
 	leave_behind(&c, c.new->host);
 	c.new->host = host;
+	rc = plan(&c);
+	if (rc == 0)
+		commit(&c);
+	return rc;
+}
+
+int admit_entry_set_learnt(
+	struct postern_policy *p, const struct postern_domain *d, const struct admit_learnt *learnt)
+{
+	struct change c;
+	int rc = begin(&c, p, d, learnt == NULL);
+
+	if (rc < 0)
+		return rc;
+	leave_behind(&c, c.new->learnt);
+	c.new->learnt = learnt;
 	rc = plan(&c);
 	if (rc == 0)
 		commit(&c);

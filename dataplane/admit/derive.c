@@ -67,12 +67,25 @@ static int want_facts(struct admit_plan *plan, uint16_t organisation, const stru
 	return rc;
 }
 
-static int want_all(
-	struct admit_plan *plan, const struct admit_listing *l, const struct admit_facts *f)
+static int want_learnt(
+	struct admit_plan *plan, uint16_t organisation, const struct admit_learnt *learnt)
 {
-	const int rc = want_entered(plan, l);
+	int rc = 0;
 
-	return rc == 0 && f != NULL ? want_facts(plan, l->organisation, f) : rc;
+	for (unsigned i = 0; learnt != NULL && i < learnt->n && rc == 0; i++)
+		if (learnt->items[i].organisation == organisation)
+			rc = want_addresses(plan, organisation, &learnt->items[i].addr, 1);
+	return rc;
+}
+
+static int want_all(
+	struct admit_plan *plan, const struct admit_listing *l, const struct admit_entry *e)
+{
+	int rc = want_entered(plan, l);
+
+	if (rc == 0 && e->facts != NULL)
+		rc = want_facts(plan, l->organisation, e->facts);
+	return rc == 0 ? want_learnt(plan, l->organisation, e->learnt) : rc;
 }
 
 // The same for organisations that allow it by what lies above it.
@@ -96,7 +109,7 @@ static int want_by_suffix(
 		for (unsigned i = 0; i < above->n_listings && rc == 0; i++)
 			if (l[i].suffix && !l[i].blocked &&
 				admit_entry_listing(e, l[i].organisation) == NULL)
-				rc = want_all(plan, &l[i], e->facts);
+				rc = want_all(plan, &l[i], e);
 	}
 	return rc;
 }
@@ -111,9 +124,9 @@ int admit_domain_plan(struct admit_plan *plan, struct postern_policy *p, struct 
 	for (unsigned i = 0; i < e->n_listings && rc == 0; i++) {
 		if (l[i].blocked)
 			continue;
-		rc = want_all(plan, &l[i], e->facts);
+		rc = want_all(plan, &l[i], e);
 	}
-	if (rc == 0 && e->facts != NULL && p->suffixes != 0)
+	if (rc == 0 && (e->facts != NULL || e->learnt != NULL) && p->suffixes != 0)
 		rc = want_by_suffix(plan, p, e);
 	if (rc < 0)
 		admit_plan_undo(plan);

@@ -92,6 +92,7 @@ int postern_policy_new(const struct postern_policy_limits *limits, struct poster
 	pthread_mutex_init(&p->arena_lock, NULL);
 	p->limit = limits->domains;
 	CDS_INIT_LIST_HEAD(&p->homes);
+	CDS_INIT_LIST_HEAD(&p->learnt);
 	if (get_default_call_rcu_data() == NULL)
 		rc = -EAGAIN;
 	else
@@ -118,6 +119,7 @@ static void entry_free(struct postern_policy *p, struct admit_entry *e)
 		admit_blob_free(p, e->many);
 	admit_blob_free(p, e->facts);
 	admit_blob_free(p, e->host);
+	admit_blob_free(p, e->learnt);
 	if (e->length > ENTRY_TEXT)
 		admit_blob_free(p, e->text.far);
 }
@@ -154,6 +156,7 @@ void postern_policy_free(struct postern_policy *p)
 	if (p->groups != NULL)
 		cds_lfht_destroy(p->groups, NULL);
 	admit_verdicts_free(p);
+	admit_learnt_free(p);
 	admit_arena_free(p);
 	pthread_mutex_destroy(&p->arena_lock);
 	pthread_mutex_destroy(&p->lock);

@@ -84,6 +84,16 @@ static inline const struct postern_addr *admit_target_addresses(
 	return (const struct postern_addr *)(const void *)((const char *)f + t->addresses);
 }
 
+// Whence a partner has come.
+struct admit_learnt {
+	unsigned n;
+	struct {
+		struct postern_addr addr;
+		struct admit_learnt_item *item; // control's own
+		uint16_t organisation;
+	} items[];
+};
+
 // The addresses of a server, by its name.
 struct admit_host {
 	uint64_t wall_us;
@@ -92,7 +102,7 @@ struct admit_host {
 };
 
 // Longest name that lies in the entry itself; a longer one has memory of its own.
-#define ENTRY_TEXT 58
+#define ENTRY_TEXT 50
 
 // A domain, whoever knows it. A look-up compares the first cache line alone for names of up to 42
 // characters; what a decision needs lies in the second.
@@ -106,9 +116,10 @@ struct admit_entry {
 		char near[ENTRY_TEXT];
 		const char *far;
 	} __attribute__((packed)) text;
-	const struct admit_facts *facts; // NULL: never asked
-	const struct admit_host *host;   // NULL: nobody asked for its addresses
-	struct admit_home *home;         // NULL: without an index
+	const struct admit_facts *facts;   // NULL: never asked
+	const struct admit_host *host;     // NULL: nobody asked for its addresses
+	const struct admit_learnt *learnt; // NULL: nothing
+	struct admit_home *home;           // NULL: without an index
 	union {
 		struct admit_listing one;         // n_listings is 1
 		const struct admit_listing *many; // sorted by organisation
@@ -179,6 +190,8 @@ struct postern_policy {
 	unsigned organisations_end; // above every id that has been seen
 	struct cds_list_head homes; // of all domains
 	struct admit_verdicts *verdicts, *verdicts_old;
+	struct cds_list_head learnt; // the one that was heard of longest ago first
+	uint32_t n_learnt;
 	struct cds_list_head *sweep_at; // among them; NULL: nothing to look at again
 	bool sweep_again;
 	bool index_built; // everybody has a home
@@ -197,6 +210,7 @@ struct postern_policy {
 struct admit_known {
 	const struct admit_organisation *organisation; // NULL: there is none
 	const struct admit_facts *facts;               // NULL: never asked
+	const struct admit_learnt *learnt;
 	const struct admit_listing *allowed;     // the longest that covers the domain, or NULL
 	const struct admit_entry *allowed_entry; // whose listing that is
 	const struct admit_listing *blocked;     // likewise
@@ -382,6 +396,14 @@ void admit_verdicts_move(struct postern_policy *p, unsigned budget);
 int admit_verdicts_new(struct postern_policy *p);   // -ENOMEM
 void admit_verdicts_free(struct postern_policy *p); // when nobody reads or waits
 uint64_t admit_verdicts_memory(const struct postern_policy *p);
+
+// learnt.c
+bool admit_learnt_has(
+	const struct admit_learnt *l, uint16_t organisation, const struct postern_addr *address);
+void admit_learnt_free(struct postern_policy *p);
+// change.c: another list for a domain (NULL: none), which is taken; -ENOMEM, -ENOSPC: it is not.
+int admit_entry_set_learnt(struct postern_policy *p, const struct postern_domain *d,
+	const struct admit_learnt *learnt);
 
 // lost.c, under the lock: nobody of a group is admitted any more; or perhaps of any.
 void admit_lose(struct postern_policy *p, const struct admit_group *g);

@@ -170,6 +170,7 @@ void admit_table_gather_entry(const struct postern_policy *p, uint16_t organisat
 	if (e != NULL) {
 		k->own = e->owner == organisation;
 		k->facts = e->facts;
+		k->learnt = e->learnt;
 		take(k, e, organisation, true);
 	}
 	take_suffixes(p, organisation, domain, k);

@@ -227,6 +227,21 @@ int postern_policy_set_host(struct postern_policy *p, const struct postern_domai
 unsigned postern_policy_get_host(struct postern_policy *p, const struct postern_domain *host,
 	struct postern_addr addresses[static POSTERN_ADDRESSES_MAX], uint64_t *wall_us);
 
+// Bounds of what is learnt, and for how long after it was last heard of.
+#define POSTERN_LEARNT_MOST      65536u
+#define POSTERN_LEARNT_OF_DOMAIN 8u
+#define POSTERN_LEARNT_US        (24 * UINT64_C(3600) * 1000000)
+
+// A session of the domain has been admitted from an address by what its peer proved: from now on the address
+// counts as the domain's, as if the operator had written it into its entry, as long as that is allowed.
+// When there are too many the ones not heard of for longest are forgotten. `now_us` is of any clock that goes
+// on. -ENOMEM, -ENOSPC: it is not learnt.
+int postern_policy_learn(struct postern_policy *p, uint16_t organisation,
+	const struct postern_domain *domain, const struct postern_addr *address, uint64_t now_us);
+
+// Forgets what has not been heard of for so long, up to `budget`; how many. To be called now and then.
+unsigned postern_policy_forget(struct postern_policy *p, uint64_t now_us, unsigned budget);
+
 // Makes the index if there is none, for tables that are filled already; afterwards postern_policy_work()
 // enters what is there, and until it has done so postern_policy_is_complete() is false. Takes some 100 ns
 // a domain. -ENOMEM.

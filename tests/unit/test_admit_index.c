@@ -424,6 +424,73 @@ static void found_as_if_spoken(void **state)
 	assert_true(found > 1000);
 }
 
+static void learn(struct postern_policy *p, const char *domain, const char *at, uint64_t now)
+{
+	const struct postern_domain d = rig_domain(domain);
+	const struct postern_addr a = address(at);
+
+	assert_int_equal(postern_policy_learn(p, RIG_ORGANISATION, &d, &a, now), 0);
+}
+
+// Whence a partner came who had proved his name: as if it stood in his entry, until it is old.
+static void addresses_are_learnt(void **state)
+{
+	struct postern_policy *p = *state;
+	struct postern_allowed suffix = rig_allowed("net.example", NULL);
+
+	rig_allow(p, "a.com", "sip.a.com");
+	rig_answers(from(p, "192.0.2.1"), OTHERWISE, REFUSE, NO_PARTNER);
+	learn(p, "a.com", "192.0.2.1", 5);
+	learn(p, "a.com", "2001:db8::7", 6);
+	rig_answers(from(p, "192.0.2.1"), ALLOWED_DIRECT, ADMIT, ADMITTED);
+	rig_answers(from(p, "2001:db8::7"), ALLOWED_DIRECT, ADMIT, ADMITTED);
+	rig_answers(from(p, "192.0.2.2"), OTHERWISE, REFUSE, NO_PARTNER);
+	// What the entry says counts, then as now.
+	rig_block(p, "a.com", false);
+	rig_answers(from(p, "192.0.2.1"), OTHERWISE, REFUSE, NO_PARTNER);
+	rig_allow(p, "a.com", NULL);
+	rig_answers(from(p, "192.0.2.1"), ALLOWED_SRV, ADMIT, ADMITTED);
+	unlist(p, "a.com");
+	rig_answers(from(p, "192.0.2.1"), OTHERWISE, REFUSE, NO_PARTNER);
+	// Of one who is allowed by what lies above him; nobody else comes in by it.
+	suffix.suffix = true;
+	assert_int_equal(postern_policy_set_allowed(p, RIG_ORGANISATION, &suffix), 0);
+	learn(p, "b.net.example", "192.0.2.3", 7);
+	learn(p, "stranger.example", "192.0.2.4", 7);
+	rig_answers(from(p, "192.0.2.3"), ALLOWED_SRV, ADMIT, ADMITTED);
+	rig_answers(from(p, "192.0.2.4"), OTHERWISE, REFUSE, NO_PARTNER);
+	// With time: the one heard of again stays.
+	rig_allow(p, "a.com", NULL);
+	learn(p, "a.com", "192.0.2.1", 1000);
+	assert_int_equal(postern_policy_forget(p, POSTERN_LEARNT_US + 4, 10), 0);
+	assert_int_equal(postern_policy_forget(p, POSTERN_LEARNT_US + 999, 10), 3);
+	rig_answers(from(p, "192.0.2.1"), ALLOWED_SRV, ADMIT, ADMITTED);
+	rig_answers(from(p, "2001:db8::7"), OTHERWISE, REFUSE, NO_PARTNER);
+	assert_int_equal(postern_policy_forget(p, POSTERN_LEARNT_US + 1000, 10), 1);
+	rig_answers(from(p, "192.0.2.1"), OTHERWISE, REFUSE, NO_PARTNER);
+}
+
+static void what_is_learnt_is_bounded(void **state)
+{
+	struct postern_policy *p = *state;
+	const struct postern_domain d = rig_domain("a.com");
+
+	rig_allow(p, "a.com", NULL);
+	for (uint32_t i = 0; i < 3 * POSTERN_LEARNT_OF_DOMAIN; i++) {
+		const struct postern_addr a = postern_addr_from_v4(i << 24 | 0x0a);
+
+		assert_int_equal(postern_policy_learn(p, RIG_ORGANISATION, &d, &a, i + 1), 0);
+	}
+	// The last ones are there, the first ones have given way.
+	rig_answers(from(p, "10.0.0.0"), OTHERWISE, REFUSE, NO_PARTNER);
+	rig_answers(from(p, "10.0.0.15"), OTHERWISE, REFUSE, NO_PARTNER);
+	rig_answers(from(p, "10.0.0.16"), ALLOWED_SRV, ADMIT, ADMITTED);
+	rig_answers(from(p, "10.0.0.23"), ALLOWED_SRV, ADMIT, ADMITTED);
+	assert_int_equal(
+		postern_policy_forget(p, 2 * POSTERN_LEARNT_US, 100), POSTERN_LEARNT_OF_DOMAIN);
+	rig_answers(from(p, "10.0.0.23"), OTHERWISE, REFUSE, NO_PARTNER);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -436,6 +503,8 @@ int main(void)
 		TEST(providers_and_the_route),
 		TEST(suffixes_are_looked_at_again),
 		TEST(found_as_if_spoken),
+		TEST(addresses_are_learnt),
+		TEST(what_is_learnt_is_bounded),
 #undef TEST
 	};
 
