@@ -246,7 +246,9 @@ bool relay_turn(struct relay *r, uint64_t now_us)
 		look_at_health(r, changes);
 	if (r->sweeping)
 		sweep_some(r);
-	const bool closing = close_some(r) | relay_withdraw_some(r);
+	bool closing = close_some(r);
+
+	closing |= relay_withdraw_some(r);
 
 	while ((slot = base_wheel_expire(&r->wheel, now_us, &budget)) != BASE_WHEEL_NONE)
 		relay_expired(r, &r->sessions[slot]);
