@@ -17,8 +17,8 @@ LINKS = {
     "usual": (1, SEEDS, []),
     # Losses in pairs, packets that come much too late.
     "worse": (1_000_000, SEEDS // 4,
-              ["delay=5000", "jitter=3000", "loss=5", "burst=2", "reorder=8", "late=15000", "duplicate=5",
-               "corrupt=3", "truncate=3", "vary=1"]),
+              ["delay=5000", "jitter=3000", "loss=3", "burst=2", "reorder=8", "late=15000", "duplicate=5",
+               "corrupt=1", "truncate=1", "vary=1"]),
 }
 
 

@@ -212,7 +212,8 @@ static void instance_new(unsigned i)
 	s->cookies_from = i == 5 ? 0 : s->cookies_from;
 	s->time_wait = 2000;
 	s->fin_wait = 5000;
-	s->keepalive = i == 0 ? 300 : 0;
+	// A reset that was lost is made up for by the answer to a probe.
+	s->keepalive = i == 0 ? 300 : 5000;
 	s->keepalive_interval = 1000;
 	s->connection_buffers = i == 6 ? 16 : 128;
 	s->receive_buffer = i == 6 ? 4000 : i == 2 ? 1 << 20 : s->receive_buffer;
