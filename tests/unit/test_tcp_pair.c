@@ -17,6 +17,7 @@
 #include <cmocka.h>
 // clang-format on
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,6 +78,8 @@ struct run {
 	uint64_t now_us;
 	unsigned loss, twice, early, spoilt, cut; // in 10,000
 	uint32_t delay_us, jitter_us;
+	bool starves; // turns in which an engine finds no packet buffers
+	bool strays;  // turns in which there is no way to the other
 	bool v6;
 	uint16_t port[CONNS];
 	unsigned n_link;
@@ -97,9 +100,9 @@ static bool chance(unsigned in_10000)
 
 static void describe(void)
 {
-	print_error("loss %u twice %u early %u spoilt %u cut %u, delay %u us and %u, %s\n",
+	print_error("loss %u twice %u early %u spoilt %u cut %u, delay %u us and %u, %s%s%s\n",
 		run.loss, run.twice, run.early, run.spoilt, run.cut, run.delay_us, run.jitter_us,
-		run.v6 ? "v6" : "v4");
+		run.v6 ? "v6" : "v4", run.starves ? ", starves" : "", run.strays ? ", strays" : "");
 	for (unsigned k = 0; k < CONNS; k++)
 		for (unsigned who = 0; who < 2; who++)
 			print_error("connection %u%s side %u: written %zu of %zu, of the other's "
@@ -348,6 +351,10 @@ static void begin(uint64_t seed)
 	run.delay_us = draw(30000);
 	run.jitter_us = draw(2) * draw(20000);
 	run.v6 = draw(2);
+	run.starves = draw(4) == 0;
+	// With cookies a way that is lost is a connection that is lost.
+	run.strays =
+		draw(4) == 0 && o[0].settings.cookies_from > 0 && o[1].settings.cookies_from > 0;
 	struct postern_addr local;
 	struct postern_endpoint remote = {.port = 5061};
 
@@ -400,8 +407,26 @@ static void check_ends(void)
 	}
 }
 
+// All buffers that an engine could send from.
+static unsigned starve(struct tcp_rig *r, void **taken)
+{
+	const unsigned n = rte_mempool_avail_count(r->pool);
+
+	if (!run.starves || draw(6) != 0 || n == 0)
+		return 0;
+	CHECK(rte_mempool_get_bulk(r->pool, taken, n) == 0);
+	return n;
+}
+
 static void turn(void)
 {
+	static void *taken[2][4096];
+	unsigned n_taken[2];
+
+	for (unsigned who = 0; who < 2; who++) {
+		n_taken[who] = starve(run.side[who].r, taken[who]);
+		run.side[who].r->no_route = run.strays && draw(6) == 0 ? -EHOSTUNREACH : 0;
+	}
 	link_deliver();
 	for (unsigned who = 0; who < 2; who++) {
 		struct tcp_rig *r = run.side[who].r;
@@ -417,6 +442,8 @@ static void turn(void)
 		if (draw(16) == 0)
 			tcp_rig_let_go(r);
 		tcp_rig_check(r);
+		if (n_taken[who] > 0)
+			rte_mempool_put_bulk(r->pool, taken[who], n_taken[who]);
 	}
 	link_collect();
 }
