@@ -69,6 +69,7 @@ struct tcp_conn *tcp_conn_new(struct tcp *t, const struct tcp_key *key, bool our
 
 	if (!ours && p->connections >= t->settings.address_connections) {
 		TCP_COUNT(t, DROP_LIMIT_ADDRESS);
+		tcp_peer_release(t, peer);
 		return NULL;
 	}
 	struct tcp_conn *c = tcp_table_take(&t->conns);
@@ -209,8 +210,7 @@ void tcp_conn_close(struct tcp *t, struct tcp_conn *c, enum tcp_reason reason)
 	base_wheel_cancel(&t->conn_wheel, tcp_conn_index(t, c));
 	c->rto_at = c->probe_at = c->ack_at = c->idle_at = 0;
 	tcp_table_unlink(&t->conns, &c->entry);
-	if (c->flags & CONN_ROUTED)
-		t->link.release(t->link.context, c->route);
+	t->link.release(t->link.context, c->route);
 	c->flags &= ~(CONN_ROUTED | CONN_ACK_NOW);
 	tcp_list_remove(t, c, LIST_ROOM);
 	tcp_conn_tell(t, c, TCP_EVENT_CLOSED);

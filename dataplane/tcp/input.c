@@ -101,12 +101,10 @@ static void reset_input(struct tcp *t, struct tcp_conn *c, const struct tcp_segm
 }
 
 // RFC 7323 4.3 (2): only a segment that begins at or before what was acknowledged last brings a
-// timestamp to be echoed.
+// timestamp to be echoed. It has one, and no old one: timestamp_passes() has seen to that.
 static void note_timestamp(struct tcp *t, struct tcp_conn *c, const struct tcp_segment *s)
 {
-	if (!(c->options & OPT_TIMESTAMPS) || !s->has_ts || !seq_upto(s->seq, c->last_ack))
-		return;
-	if (seq_before(s->ts_value, c->ts_recent) && t->now_us - c->ts_recent_us <= PAWS_IDLE_US)
+	if (!(c->options & OPT_TIMESTAMPS) || !seq_upto(s->seq, c->last_ack))
 		return;
 	c->ts_recent = s->ts_value;
 	c->ts_recent_us = t->now_us;
@@ -118,7 +116,7 @@ static void urgent_input(struct tcp *t, struct tcp_conn *c, const struct tcp_seg
 {
 	const uint32_t point = s->seq + s->urgent;
 
-	if (!(s->flags & TCP_URG) || c->state > TCP_FIN_WAIT_2 || c->state < TCP_ESTABLISHED)
+	if (!(s->flags & TCP_URG) || c->state > TCP_FIN_WAIT_2)
 		return;
 	if (!seq_before(c->rcv_nxt, point))
 		return;

@@ -166,6 +166,7 @@ static uint32_t half_room(struct tcp *t, const struct tcp_key *key)
 
 	if (peer == TCP_NONE || tcp_peer_at(t, peer)->half_open < t->settings.address_half_open)
 		return peer;
+	tcp_peer_release(t, peer);
 	return TCP_NONE;
 }
 

@@ -43,12 +43,10 @@ static bool append_copy(struct tcp *t, uint32_t block, const struct part *p)
 	return true;
 }
 
+// tcp_block_may_receive() has said that there is one.
 static uint32_t block_of(struct tcp *t, struct tcp_conn *c, const struct part *p)
 {
 	const uint32_t i = tcp_block_new(t, c, p->m);
-
-	if (i == TCP_NONE)
-		return TCP_NONE;
 	struct tcp_block *b = tcp_block_at(t, i);
 
 	b->seq = p->seq;
@@ -218,7 +216,7 @@ static bool take_early(struct tcp *t, struct tcp_conn *c, struct part *p, enum f
 	return true;
 }
 
-// RFC 2018 4: the block that has grown comes first, then those named before.
+// RFC 2018 4: the block that has grown, by what waits from `seq` on, comes first, then those named before.
 static void sacks_note(struct tcp *t, struct tcp_conn *c, uint32_t seq)
 {
 	struct tcp_range r = {seq, seq};
@@ -236,8 +234,6 @@ static void sacks_note(struct tcp *t, struct tcp_conn *c, uint32_t seq)
 		r.end = block_end(b);
 		found |= seq_upto(b->seq, seq) && seq_before(seq, r.end);
 	}
-	if (!found)
-		return;
 	for (unsigned i = 0; i < c->n_sacks && n < TCP_SACKS - 1; i++) {
 		const struct tcp_range *old = &c->sacks[i];
 
@@ -315,19 +311,13 @@ static void take_fin(struct tcp *t, struct tcp_conn *c)
 	c->rcv_nxt++;
 	c->flags |= CONN_FIN_RECEIVED | CONN_ACK_NOW;
 	tcp_conn_tell(t, c, TCP_EVENT_FIN);
-	switch (c->state) {
-	case TCP_ESTABLISHED:
+	if (c->state == TCP_ESTABLISHED) {
 		c->state = TCP_CLOSE_WAIT;
-		break;
-	case TCP_FIN_WAIT_1:
+	} else if (c->state == TCP_FIN_WAIT_1) {
 		c->state = TCP_CLOSING;
-		break;
-	case TCP_FIN_WAIT_2:
+	} else {
 		tcp_send_ack(t, c);
 		tcp_wait_begin(t, c);
-		break;
-	default:
-		break;
 	}
 }
 

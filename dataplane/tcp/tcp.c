@@ -205,8 +205,6 @@ unsigned tcp_events(struct tcp *t, struct tcp_event *out, unsigned n)
 		struct tcp_conn *c = tcp_conn_at(t, t->lists[LIST_READY].head);
 
 		tcp_list_remove(t, c, LIST_READY);
-		if (c->events == 0)
-			continue;
 		out[i++] = (struct tcp_event){.conn = c, .user = c->user, .what = c->events};
 		c->events = 0;
 	}
