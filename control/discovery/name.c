@@ -237,7 +237,11 @@ void name_ready(struct discovery *d, struct name *n)
 	name_unlink(d, n);
 	n->lane = (uint8_t)lane_of(n);
 	n->place = PLACE_READY;
-	link_append(&d->ready[n->lane], &n->at);
+	// Who is new, or asked for by an operator, does not wait for a million that are refreshed.
+	if (n->state == POSTERN_FACTS_UNKNOWN || n->fresh)
+		link_append(d->ready[n->lane].next, &n->at);
+	else
+		link_append(&d->ready[n->lane], &n->at);
 	d->n_ready[n->lane]++;
 	d->n_waiting++;
 }

@@ -65,10 +65,12 @@ static size_t flush_one(struct discovery *d, const struct postern_domain *name, 
 
 	if (n == NULL)
 		return 0;
-	if (!name_is_followed(n) && n->waiters == NULL && n->job == NULL && !n->telling)
+	if (!name_is_followed(n) && n->waiters == NULL && n->job == NULL && !n->telling) {
 		name_forget(d, n);
-	else
-		name_ready(d, n);
+		return 1;
+	}
+	n->fresh = true;
+	name_ready(d, n);
 	return 1;
 }
 

@@ -74,6 +74,56 @@ static void test_all_is_well(void **state)
 }
 
 // An operator's own wish changes no verdict, and is not forgotten.
+// One that is silent is a warning as long as another answers.
+static void test_resolvers(void **state)
+{
+	(void)state;
+	fake_dns.n_resolvers = 2;
+	for (int i = 0; i < 2; i++)
+		fake_dns.resolvers[i].at = (struct postern_endpoint){
+			.addr = postern_addr_from_v4(0x350200c0 + ((uint32_t)i << 24)), .port = 53};
+	none();
+	fake_dns.resolvers[1].resting = true;
+	fake_dns.resolvers[1].failing_us = 1000000;
+	only(ALARM_RESOLVER, ALARM_WARNING, "192.0.2.54:53",
+		"resolver 192.0.2.54:53 has not answered since 1970-01-01T00:00:01Z");
+	fake_dns.resolvers[0].resting = true;
+	alarm_set_check(set);
+	assert_int_equal(count(), 2);
+	assert_int_equal(alarm_set_count(set, ALARM_DEGRADED), 2);
+	assert_non_null(strstr(alarm_set_at(set, 0)->text, "neither has another"));
+	fake_dns.resolvers[0].resting = fake_dns.resolvers[1].resting = false;
+	none();
+	// Without any, and nobody to be found, nothing is missing.
+	fake_dns.n_resolvers = 0;
+	none();
+	fake_dns.domains = 1;
+	only(ALARM_RESOLVER, ALARM_DEGRADED, "dns", "there is no resolver");
+}
+
+static void test_partners_in_dns(void **state)
+{
+	(void)state;
+	fake_dns.n_resolvers = 1;
+	fake_dns.failing = 2;
+	none();
+	fake_dns.failing_long = 2;
+	fake_dns.example = (struct postern_domain){.length = 12, .text = "fabrikam.com"};
+	only(ALARM_PARTNER_DNS, ALARM_WARNING, "dns", "2 followed names has failed for 10 minutes");
+	fake_dns.failing_long = 0;
+	none();
+	// Between the two thresholds it stays as it was.
+	fake_dns.late_us = 59000000;
+	none();
+	fake_dns.late_us = 61000000;
+	only(ALARM_DNS_LATE, ALARM_WARNING, "dns", "asked for again 61 s late");
+	fake_time.wall_us += 1000000;
+	fake_dns.late_us = 11000000;
+	only(ALARM_DNS_LATE, ALARM_WARNING, "dns", "asked for again 11 s late");
+	fake_dns.late_us = 9000000;
+	none();
+}
+
 static void test_drained_member_is_noted(void **state)
 {
 	(void)state;
@@ -439,6 +489,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_all_is_well),
 		TEST(test_state_database),
+		TEST(test_resolvers),
+		TEST(test_partners_in_dns),
 		TEST(test_drained_member_is_noted),
 		TEST(test_service_by_address),
 		TEST(test_member_comes_and_goes),

@@ -597,6 +597,143 @@ static void test_rate_at_start(void **state)
 	world_free(w);
 }
 
+// A partner that is allowed while twenty thousand are asked for does not wait for them.
+static void test_new_partner_goes_first(void **state)
+{
+	struct world *w = world_new(1, NULL);
+	char domain[64];
+
+	(void)state;
+	for (int i = 0; i < 20000; i++) {
+		snprintf(domain, sizeof(domain), "d%d.example", i);
+		world_follow(w, domain, NULL);
+	}
+	world_run(w, 2 * SECOND);
+	fabrikam(w);
+	world_follow(w, "fabrikam.com", NULL);
+	world_run(w, 100000);
+	assert_int_equal(ask_tables(w, "fabrikam.com"), 0);
+	assert_int_equal(facts.facts.state, POSTERN_FACTS_GOOD);
+	world_free(w);
+}
+
+// At the rate that they need, no answer ends before the next has come.
+static void test_refreshes_keep_up(void **state)
+{
+	struct discovery_settings s;
+	struct discovery_stats stats;
+	struct discovery_item item;
+	char domain[64];
+
+	(void)state;
+	discovery_settings_default(&s);
+	s.rate = 20; // 10,000 domains, one question each, within 15 minutes
+	struct world *w = world_new(1, &s);
+
+	w->negative_ttl = 900;
+	for (int i = 0; i < 10000; i++) {
+		snprintf(domain, sizeof(domain), "d%d.example", i);
+		world_follow(w, domain, NULL);
+	}
+	for (int round = 0; round < 12; round++) {
+		world_run(w, 5 * MINUTE);
+		discovery_read(w->d, &stats);
+		if (round < 2)
+			continue;
+		// A tenth of the time is left when the last of them is due.
+		assert_true(stats.late_us <= 30 * SECOND);
+		const uint64_t now = w->now + 1000000000000000u;
+
+		for (int i = 0; i < 10000; i += 97) {
+			snprintf(domain, sizeof(domain), "d%d.example", i);
+			const struct postern_domain name = world_name(domain);
+
+			assert_int_equal(discovery_find(w->d, &name, false, &item), 0);
+			assert_true(item.ends_us >= now);
+		}
+	}
+	world_free(w);
+}
+
+static uint32_t draw(void *user, uint32_t below)
+{
+	uint64_t *x = user;
+
+	*x ^= *x << 13;
+	*x ^= *x >> 7;
+	*x ^= *x << 17;
+	return (uint32_t)((*x >> 32) % below);
+}
+
+// Priority first; then weights are shares, and 0 a small one.
+static void test_order_by_weight(void **state)
+{
+	static const unsigned weights[] = {0, 10, 30, 60};
+	unsigned first[4] = {0};
+	uint64_t seed = 88172645463325252u;
+
+	(void)state;
+	for (int i = 0; i < 100000; i++) {
+		struct discovery_record r[5] = {{.priority = 20, .weight = 1000, .port = 4}};
+
+		for (unsigned k = 0; k < 4; k++) {
+			r[k + 1].priority = 10;
+			r[k + 1].weight = (uint16_t)weights[k];
+			r[k + 1].port = (uint16_t)k;
+		}
+		order_records(r, 5, DISCOVERY_ORDER_RFC2782, draw, &seed);
+		assert_int_equal(r[4].port, 4);
+		first[r[0].port]++;
+	}
+	// Of 101 numbers that may be drawn, 0 to 100.
+	assert_in_range(first[0], 800, 1200);
+	assert_in_range(first[1], 9400, 10400);
+	assert_in_range(first[2], 29000, 30500);
+	assert_in_range(first[3], 58500, 60300);
+}
+
+static void test_order_of_partners(void **state)
+{
+	struct discovery_record r[] = {
+		{.priority = 10, .weight = 5, .port = 1},
+		{.priority = 10, .weight = 5, .port = 2},
+		{.priority = 10, .weight = 9, .port = 3},
+		{.priority = 5, .weight = 0, .port = 4},
+	};
+
+	(void)state;
+	order_records(r, 4, DISCOVERY_ORDER_PARTNER, NULL, NULL);
+	assert_int_equal(r[0].port, 4);
+	assert_int_equal(r[1].port, 3);
+	assert_int_equal(r[2].port, 1);
+	assert_int_equal(r[3].port, 2);
+}
+
+static void test_long_failure_is_told(void **state)
+{
+	struct world *w = world_new(1, NULL);
+	struct discovery_stats stats;
+
+	(void)state;
+	w->resolver[0] = WORLD_FAILS;
+	world_follow(w, "fabrikam.com", NULL);
+	world_run(w, 5 * MINUTE);
+	discovery_read(w->d, &stats);
+	assert_int_equal(stats.failing, 1);
+	assert_int_equal(stats.failing_long, 0);
+	world_run(w, 25 * MINUTE);
+	discovery_read(w->d, &stats);
+	assert_int_equal(stats.failing_long, 1);
+	assert_string_equal(stats.example.text, "fabrikam.com");
+	fabrikam(w);
+	w->resolver[0] = WORLD_ANSWERS;
+	world_run(w, 20 * MINUTE);
+	discovery_read(w->d, &stats);
+	assert_int_equal(stats.failing, 0);
+	assert_int_equal(stats.failing_long, 0);
+	world_free(w);
+}
+
 static void test_flush(void **state)
 {
 	struct world *w = world_new(1, NULL);
@@ -738,6 +875,11 @@ int main(void)
 		cmocka_unit_test(test_no_resolver),
 		cmocka_unit_test(test_unfollowed_are_bounded),
 		cmocka_unit_test(test_rate_at_start),
+		cmocka_unit_test(test_new_partner_goes_first),
+		cmocka_unit_test(test_refreshes_keep_up),
+		cmocka_unit_test(test_order_by_weight),
+		cmocka_unit_test(test_order_of_partners),
+		cmocka_unit_test(test_long_failure_is_told),
 		cmocka_unit_test(test_flush),
 		cmocka_unit_test(test_host_handle),
 		cmocka_unit_test(test_lookup),

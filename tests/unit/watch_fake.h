@@ -41,7 +41,8 @@ static uint64_t fake_busy;
 static uint64_t fake_wrong, fake_opened, fake_established;
 static struct alarm_time fake_time;
 static const char *fake_trouble; // of the state database
-static char fake_log[64][768];   // lines of NOTICE or above
+static struct discovery_stats fake_dns;
+static char fake_log[64][768]; // lines of NOTICE or above
 static unsigned fake_lines;
 
 static struct postern_addr fake_translate[2];
@@ -99,6 +100,7 @@ static inline void fake_reset(void)
 	fake_interfaces[0].device = fake_interfaces[1].device = fake_device;
 	fake_lines = 0;
 	fake_trouble = NULL;
+	fake_dns = (struct discovery_stats){0};
 	fake_time = (struct alarm_time){
 		.monotonic_us = 1000000,
 		.wall_us = UINT64_C(1700000000000000),
@@ -124,6 +126,12 @@ static inline const struct config *fake_get_config(void *daemon)
 	return &fake_config;
 }
 
+static inline void fake_get_dns(void *daemon, struct discovery_stats *out)
+{
+	(void)daemon;
+	*out = fake_dns;
+}
+
 static inline const char *fake_get_trouble(void *daemon)
 {
 	(void)daemon;
@@ -132,8 +140,10 @@ static inline const char *fake_get_trouble(void *daemon)
 
 static inline struct alarm_set *fake_alarms(void)
 {
-	const struct alarm_source source = {
-		.config = fake_get_config, .state_trouble = fake_get_trouble, .now = fake_now};
+	const struct alarm_source source = {.config = fake_get_config,
+		.state_trouble = fake_get_trouble,
+		.dns = fake_get_dns,
+		.now = fake_now};
 
 	return alarm_set_new(&source);
 }
