@@ -13,7 +13,8 @@
 
 static uint64_t world_now(void *user)
 {
-	return ((struct world *)user)->now;
+	// Other threads ask as well.
+	return __atomic_load_n(&((struct world *)user)->now, __ATOMIC_RELAXED);
 }
 
 static uint64_t world_wall(void *user)
@@ -239,9 +240,9 @@ void world_run(struct world *w, uint64_t us)
 			next = w->now + 1000;
 		if (next >= end)
 			break;
-		w->now = next > w->now ? next : w->now + 1;
+		__atomic_store_n(&w->now, next > w->now ? next : w->now + 1, __ATOMIC_RELAXED);
 	}
-	w->now = end;
+	__atomic_store_n(&w->now, end, __ATOMIC_RELAXED);
 	discovery_turn(w->d);
 }
 
