@@ -5,6 +5,7 @@
 
 #include "admit/admit.h"
 #include "base/recorder.h"
+#include "base/siphash.h"
 #include "base/wheel.h"
 #include "steer/steer.h"
 
@@ -212,7 +213,8 @@ struct steer {
 	struct postern_addr *nats; // ours towards members, all interfaces' together; fixed
 	uint32_t n_nats;
 	struct steer_nat_range *nat_ranges; // by interface * POSTERN_FAMILIES + family
-	uint64_t random;
+	struct base_siphash_key ports_key;
+	uint64_t draws; // of ports
 	const uint32_t *health;
 	const uint64_t *health_changes;
 	uint64_t health_seen;
@@ -559,12 +561,9 @@ static inline void steer_follow(
 void steer_track(
 	struct steer *s, struct steer_flow *f, unsigned direction, const struct steer_packet *p);
 
-// A generator for ports (wyrand by Wang Yi, public domain): fast, and seeded from the secret.
+// For ports: who sees some foresees no others (RFC 6056 3.3.3 asks for a keyed hash).
 static inline uint64_t steer_random(struct steer *s)
 {
-	s->random += 0xa0761d6478bd642full;
-	const unsigned __int128 product =
-		(unsigned __int128)s->random * (s->random ^ 0xe7037ed1a0b428dbull);
-
-	return (uint64_t)(product >> 64) ^ (uint64_t)product;
+	s->draws++;
+	return base_siphash(&s->ports_key, &s->draws, sizeof(s->draws));
 }

@@ -52,16 +52,21 @@ static int nats_init(struct steer *s)
 	return 0;
 }
 
-// Ports are seen by strangers, so they follow from nothing that other secrets do, and each worker draws
-// others (RFC 6056 3.1).
-static uint64_t random_begin(const struct steer_setup *setup)
+// Ports are seen by strangers, so their key tells nothing of the secret that it is made from, and each worker
+// draws others (RFC 6056 3.1).
+static struct base_siphash_key ports_key(const struct steer_setup *setup)
 {
-	const struct {
+	struct {
 		char what[8];
 		uint64_t worker;
-	} key = {"ports", setup->worker};
+	} label = {"ports 0", setup->worker};
+	struct base_siphash_key from, key;
 
-	return base_hash_keyed(&setup->secret, &key, sizeof(key));
+	memcpy(&from, setup->secret.bytes, sizeof(from));
+	key.k[0] = base_siphash(&from, &label, sizeof(label));
+	label.what[6] = '1';
+	key.k[1] = base_siphash(&from, &label, sizeof(label));
+	return key;
 }
 
 struct steer *steer_new(const struct steer_setup *setup)
@@ -87,7 +92,7 @@ struct steer *steer_new(const struct steer_setup *setup)
 	s->context = setup->context;
 	s->health = setup->health;
 	s->health_changes = setup->health_changes;
-	s->random = random_begin(setup);
+	s->ports_key = ports_key(setup);
 	s->flows = base_arena_map_whole((size_t)s->capacity * sizeof(*s->flows));
 	s->cold = base_arena_map_whole((size_t)s->capacity * sizeof(*s->cold));
 	s->members = base_arena_map(STEER_IDS * sizeof(*s->members));
