@@ -29,14 +29,6 @@ struct quote {
 	struct ip_tuple tuple;
 };
 
-static void drop(struct steer *s, struct ip_packet *p, enum postern_counter reason)
-{
-	base_add(&s->counters->value[reason], 1);
-	rte_pktmbuf_free(p->m);
-}
-
-#define DROP(s, p, reason) drop(s, p, POSTERN_COUNTER_DROP_##reason)
-
 // Offset of the transport header in the quotation, or 0 if it quotes nothing of ours: another
 // protocol (errors about errors are never sent), or a fragment without ports.
 static unsigned read_v4(const void *l3, unsigned length, struct ip_tuple *t)
@@ -210,12 +202,12 @@ void steer_error_input(struct steer *s, struct ip_packet *p)
 	struct steer_flow *f = quote_read(p, &q) ? find(s, p, &q, &to) : NULL;
 
 	if (f == NULL) {
-		DROP(s, p, ERROR_UNKNOWN);
+		STEER_DROP(s, p->m, ERROR_UNKNOWN);
 		return;
 	}
 	// About an error nothing is said.
 	if (p->ttl <= 1) {
-		DROP(s, p, TTL);
+		STEER_DROP(s, p->m, TTL);
 		return;
 	}
 	if (to == FROM_MEMBER && f->state == POSTERN_SESSION_OPENING &&

@@ -21,14 +21,6 @@ static const uint32_t sane_flags =
 // long after the last is a repetition and no duplicate made on the way.
 #define REPEATED_SYN_MS 400u
 
-static void drop(struct steer *s, struct steer_packet *p, enum postern_counter reason)
-{
-	base_add(&s->counters->value[reason], 1);
-	rte_pktmbuf_free(p->ip->m);
-}
-
-#define DROP(s, p, reason) drop(s, p, POSTERN_COUNTER_DROP_##reason)
-
 #define HOPS_USED_UP(s, p) ip_error((s)->ip, (p)->ip, IP_ERROR_TTL, 0, POSTERN_COUNTER_DROP_TTL)
 
 // False: the packet has been dropped.
@@ -38,14 +30,14 @@ static bool tcp_read(struct steer *s, struct steer_packet *p)
 	struct rte_tcp_hdr *tcp = rte_pktmbuf_mtod_offset(ip->m, struct rte_tcp_hdr *, ip->l4);
 
 	if (ip->l4_length < sizeof(*tcp) || ip->l4 + sizeof(*tcp) > ip->m->data_len) {
-		DROP(s, p, TCP_HEADER);
+		STEER_DROP(s, p->ip->m, TCP_HEADER);
 		return false;
 	}
 	const unsigned header = (unsigned)(tcp->data_off >> 4) * 4;
 
 	if (header < sizeof(*tcp) || header > ip->l4_length || ip->l4 + header > ip->m->data_len ||
 		tcp->src_port == 0 || tcp->dst_port == 0) {
-		DROP(s, p, TCP_HEADER);
+		STEER_DROP(s, p->ip->m, TCP_HEADER);
 		return false;
 	}
 	ip->tuple.sport = tcp->src_port;
@@ -53,7 +45,7 @@ static bool tcp_read(struct steer *s, struct steer_packet *p)
 	if (!(sane_flags >> (tcp->tcp_flags & STEER_FLAG_MASK) & 1)) {
 		steer_record_packet(s, p, POSTERN_STEP_PACKET, POSTERN_COUNTER_DROP_TCP_FLAGS,
 			POSTERN_ID_NONE, POSTERN_ID_NONE);
-		DROP(s, p, TCP_FLAGS);
+		STEER_DROP(s, p->ip->m, TCP_FLAGS);
 		return false;
 	}
 	p->tcp = tcp;
@@ -99,7 +91,7 @@ static void first_segment(struct steer *s, struct steer_packet *p)
 	} else if (!steer_checksum_is_right(p)) {
 		steer_record_packet(s, p, POSTERN_STEP_OPEN, POSTERN_COUNTER_DROP_TCP_CHECKSUM,
 			listen, POSTERN_ID_NONE);
-		DROP(s, p, TCP_CHECKSUM);
+		STEER_DROP(s, p->ip->m, TCP_CHECKSUM);
 	} else {
 		steer_open(s, p, listen);
 	}
@@ -128,7 +120,7 @@ static void stray(struct steer *s, struct steer_packet *p)
 	if (steer_is_first_segment(p))
 		first_segment(s, p);
 	else if (p->flags & RTE_TCP_RST_FLAG)
-		DROP(s, p, NO_SESSION);
+		STEER_DROP(s, p->ip->m, NO_SESSION);
 	else
 		unknown_segment(s, p);
 }
@@ -199,7 +191,7 @@ static void tcp_in_session(
 		return;
 	if (f->flags & FLOW_KILLED) {
 		if (p->flags & RTE_TCP_RST_FLAG)
-			DROP(s, p, NO_SESSION);
+			STEER_DROP(s, p->ip->m, NO_SESSION);
 		else
 			steer_answer_reset(s, p, POSTERN_COUNTER_REFUSE_NO_SESSION);
 		return;
@@ -210,7 +202,7 @@ static void tcp_in_session(
 	}
 	if (asked && f->state == POSTERN_SESSION_OPENING && (p->flags & RTE_TCP_SYN_FLAG) &&
 		!steer_checksum_is_right(p)) {
-		DROP(s, p, TCP_CHECKSUM);
+		STEER_DROP(s, p->ip->m, TCP_CHECKSUM);
 		return;
 	}
 	if (asked && f->state == POSTERN_SESSION_OPENING && (p->flags & RTE_TCP_RST_FLAG) &&
@@ -232,7 +224,7 @@ static void in_session(struct steer *s, struct steer_packet *p, uint32_t ref)
 
 	// Nobody on another link speaks as a member (RFC 1122 3.3.4.2, the strong model).
 	if (direction == FROM_MEMBER && p->ip->interface != s->members[f->member].interface) {
-		DROP(s, p, SPOOFED);
+		STEER_DROP(s, p->ip->m, SPOOFED);
 		return;
 	}
 	if (likely(is_ordinary(f, p))) {
@@ -296,44 +288,57 @@ static bool wants_session(const struct steer *s, const struct steer_packet *p)
 // more than some twenty lines at once a core does not wait for.
 #define GROUP 16u
 
-// At the first place.
-static inline void fetch_first(struct steer *s, struct steer_packet *p, unsigned *prepare)
-{
-	const uint32_t guess = steer_table_guess(&s->table, p->hash);
-
-	p->elsewhere = guess == STEER_NO_REF;
-	if (likely(!p->elsewhere)) {
-		rte_prefetch0(steer_flow_at(s, guess / 2));
-	} else if (p->ip->tuple.proto == IPPROTO_TCP && steer_is_first_segment(p)) {
-		if (*prepare > 0)
-			steer_prepare(s, p);
-		*prepare -= *prepare > 0;
-	} else {
-		steer_table_prefetch_second(&s->table, p->hash);
-	}
-}
-
-static inline void fetch_second(struct steer *s, struct steer_packet *p)
-{
-	if (likely(!p->elsewhere))
-		return;
-	const uint32_t guess = steer_table_guess_second(&s->table, p->hash);
-
-	if (guess != STEER_NO_REF)
-		rte_prefetch0(steer_flow_at(s, guess / 2));
-	else if (p->prepared)
-		steer_prepare_again(s, p);
-}
-
 // A burst that is being worked off.
 struct work {
 	struct steer_packet pkts[PORT_BURST];
 	unsigned n;
-	unsigned begin;   // sessions that may still begin
-	unsigned prepare; // of these, for which that has not been prepared
+	uint64_t elsewhere; // of a group: nothing at the first place looks like their session
+	unsigned begin;     // sessions that may still begin
+	unsigned prepare;   // of these, for which that has not been prepared
 	unsigned held_back;
 	const struct steer_packet *first_held;
 };
+
+_Static_assert(PORT_BURST <= 64, "one bit each");
+
+static void prepare_elsewhere(struct steer *s, struct work *w, unsigned i)
+{
+	struct steer_packet *p = &w->pkts[i];
+
+	w->elsewhere |= (uint64_t)1 << i;
+	if (p->ip->tuple.proto != IPPROTO_TCP || !steer_is_first_segment(p)) {
+		steer_table_prefetch_second(&s->table, p->hash);
+	} else if (w->prepare > 0) {
+		steer_prepare(s, p);
+		w->prepare--;
+	}
+}
+
+static inline void fetch_first(struct steer *s, struct work *w, unsigned from, unsigned end)
+{
+	for (unsigned i = from; i < end; i++) {
+		const uint32_t guess = steer_table_guess(&s->table, w->pkts[i].hash);
+
+		if (likely(guess != STEER_NO_REF))
+			rte_prefetch0(steer_flow_at(s, guess / 2));
+		else
+			prepare_elsewhere(s, w, i);
+	}
+}
+
+// When the second places have come.
+static inline void fetch_second(struct steer *s, struct work *w, uint64_t elsewhere)
+{
+	for (; elsewhere != 0; elsewhere &= elsewhere - 1) {
+		struct steer_packet *p = &w->pkts[__builtin_ctzll(elsewhere)];
+		const uint32_t guess = steer_table_guess_second(&s->table, p->hash);
+
+		if (guess != STEER_NO_REF)
+			rte_prefetch0(steer_flow_at(s, guess / 2));
+		else if (p->prepared)
+			steer_prepare_again(s, p);
+	}
+}
 
 static void work_off(struct steer *s, struct work *w, struct steer_packet *p)
 {
@@ -347,7 +352,7 @@ static void work_off(struct steer *s, struct work *w, struct steer_packet *p)
 		stray(s, p);
 	} else if (w->begin == 0) {
 		w->first_held = w->held_back++ == 0 ? p : w->first_held;
-		DROP(s, p, FLOOD);
+		STEER_DROP(s, p->ip->m, FLOOD);
 	} else {
 		w->begin--;
 		stray(s, p);
@@ -360,6 +365,7 @@ void steer_input(struct steer *s, struct ip_packet *pkts, unsigned n, bool full)
 	struct work w;
 
 	w.n = 0;
+	w.elsewhere = 0;
 	w.begin = w.prepare = begin;
 	w.held_back = 0;
 	w.first_held = NULL;
@@ -375,10 +381,11 @@ void steer_input(struct steer *s, struct ip_packet *pkts, unsigned n, bool full)
 			steer_table_prefetch(&s->table, w.pkts[fetched].hash);
 	}
 	for (unsigned g = 0; g < w.n + 2 * GROUP; g += GROUP) {
-		for (unsigned i = g; i < RTE_MIN(g + GROUP, w.n); i++)
-			fetch_first(s, &w.pkts[i], &w.prepare);
-		for (unsigned i = g - GROUP; i < RTE_MIN(g, w.n); i++)
-			fetch_second(s, &w.pkts[i]);
+		const uint64_t before = w.elsewhere;
+
+		w.elsewhere = 0;
+		fetch_first(s, &w, g, RTE_MIN(g + GROUP, w.n));
+		fetch_second(s, &w, before);
 		for (unsigned i = g - 2 * GROUP; i < RTE_MIN(g - GROUP, w.n); i++)
 			work_off(s, &w, &w.pkts[i]);
 	}

@@ -11,21 +11,13 @@
 
 #include <errno.h>
 
-static void drop(struct steer *s, struct steer_packet *p, enum postern_counter reason)
-{
-	base_add(&s->counters->value[reason], 1);
-	rte_pktmbuf_free(p->ip->m);
-}
-
-#define DROP(s, p, reason) drop(s, p, POSTERN_COUNTER_DROP_##reason)
-
 // A limit of the rule that would let it begin is reached.
 static void refuse(struct steer *s, struct steer_packet *p, enum postern_counter reason,
 	uint16_t rule, uint16_t member)
 {
 	base_add(&s->listens[rule].stats.refused, 1);
 	steer_record_packet(s, p, POSTERN_STEP_OPEN, reason, rule, member);
-	drop(s, p, reason);
+	steer_drop(s, p->ip->m, reason);
 }
 
 static enum postern_outbound_ports ports_of(uint32_t proto, bool inbound)
@@ -206,7 +198,7 @@ static bool segment_is_stray(struct steer *s, struct steer_packet *p)
 	if (p->ip->tuple.proto != IPPROTO_TCP || steer_is_first_segment(p))
 		return false;
 	if (p->flags & RTE_TCP_RST_FLAG)
-		DROP(s, p, NO_SESSION);
+		STEER_DROP(s, p->ip->m, NO_SESSION);
 	else
 		steer_answer_reset(s, p, POSTERN_COUNTER_REFUSE_NO_SESSION);
 	return true;
@@ -219,7 +211,7 @@ static bool is_fit_to_begin(struct steer *s, struct steer_packet *p)
 		return false;
 	}
 	if (p->ip->tuple.proto == IPPROTO_TCP && !steer_checksum_is_right(p)) {
-		DROP(s, p, TCP_CHECKSUM);
+		STEER_DROP(s, p->ip->m, TCP_CHECKSUM);
 		return false;
 	}
 	return true;
@@ -238,7 +230,7 @@ static void from_member(struct steer *s, struct steer_packet *p, const struct st
 		return;
 	}
 	if (p->ip->interface != s->members[from->member].interface) {
-		DROP(s, p, SPOOFED);
+		STEER_DROP(s, p->ip->m, SPOOFED);
 		return;
 	}
 	if (segment_is_stray(s, p))
@@ -265,7 +257,7 @@ static void from_outside(struct steer *s, struct steer_packet *p, const struct s
 	if (pass == NULL) {
 		steer_record_packet(s, p, POSTERN_STEP_OPEN, POSTERN_COUNTER_DROP_UNASKED,
 			POSTERN_ID_NONE, to->member);
-		DROP(s, p, UNASKED);
+		STEER_DROP(s, p->ip->m, UNASKED);
 		return;
 	}
 	if (!segment_is_stray(s, p) && is_fit_to_begin(s, p))
@@ -279,11 +271,11 @@ void steer_pass_through(struct steer *s, struct steer_packet *p)
 	const struct steer_node *to = steer_node_find(s->config, &t->dst);
 
 	if (s->config->nodes == NULL)
-		DROP(s, p, NOT_OURS);
+		STEER_DROP(s, p->ip->m, NOT_OURS);
 	else if (!ip_source_is_acceptable(s->ip, p->ip))
 		rte_pktmbuf_free(p->ip->m);
 	else if (ip_source_fault(s->ip, &t->dst) == IP_SOURCE_MARTIAN)
-		DROP(s, p, MARTIAN);
+		STEER_DROP(s, p->ip->m, MARTIAN);
 	else if (from != NULL)
 		from_member(s, p, from, to);
 	else if (to != NULL)
@@ -291,6 +283,6 @@ void steer_pass_through(struct steer *s, struct steer_packet *p)
 	else {
 		steer_record_packet(s, p, POSTERN_STEP_OPEN, POSTERN_COUNTER_DROP_NOT_MEMBER,
 			POSTERN_ID_NONE, POSTERN_ID_NONE);
-		DROP(s, p, NOT_MEMBER);
+		STEER_DROP(s, p->ip->m, NOT_MEMBER);
 	}
 }

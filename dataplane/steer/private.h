@@ -256,8 +256,7 @@ struct steer_packet {
 	uint32_t ack;
 	uint32_t end; // sequence number behind it
 	uint8_t flags;
-	bool elsewhere; // nothing at the first place of its key looks like its session
-	bool prepared;  // a first segment for which the following has been chosen
+	bool prepared; // a first segment for which the following has been chosen
 	uint16_t listen;
 	uint16_t member;
 	uint16_t nat;
@@ -275,6 +274,15 @@ static inline uint32_t steer_slot(const struct steer *s, const struct steer_flow
 	return (uint32_t)(f - s->flows);
 }
 
+// A packet's end, and why.
+static inline void steer_drop(struct steer *s, struct rte_mbuf *m, enum postern_counter reason)
+{
+	base_add(&s->counters->value[reason], 1);
+	rte_pktmbuf_free(m);
+}
+
+#define STEER_DROP(s, m, reason) steer_drop(s, m, POSTERN_COUNTER_DROP_##reason)
+
 // Counts that begin anew, while control may be reading them. `size` is a multiple of eight bytes.
 static inline void steer_stats_clear(void *stats, size_t size)
 {
@@ -290,18 +298,25 @@ static inline void steer_sessions_add(uint32_t *cell, int n)
 	__atomic_store_n(cell, *cell + (uint32_t)n, __ATOMIC_RELAXED);
 }
 
-// Of two IPv4 addresses only 32 bits each say anything, and a short key is hashed in half the time.
+// Of two IPv4 addresses only 32 bits each say anything, and a short key is hashed in half the time. Ports are
+// in wire order.
+static inline uint64_t steer_hash4(const struct steer *s, uint32_t src, uint32_t dst,
+	uint16_t sport, uint16_t dport, uint32_t proto)
+{
+	const struct {
+		uint32_t src, dst;
+		uint16_t sport, dport;
+		uint32_t proto;
+	} key = {src, dst, sport, dport, proto};
+
+	return base_hash_keyed(&s->secret, &key, sizeof(key));
+}
+
 static inline uint64_t steer_tuple_hash(const struct steer *s, const struct ip_tuple *t)
 {
-	if (likely(postern_addr_is_v4(&t->src) && postern_addr_is_v4(&t->dst))) {
-		const struct {
-			uint32_t src, dst;
-			uint16_t sport, dport;
-			uint32_t proto;
-		} key = {t->src.words[3], t->dst.words[3], t->sport, t->dport, t->proto};
-
-		return base_hash_keyed(&s->secret, &key, sizeof(key));
-	}
+	if (likely(postern_addr_is_v4(&t->src) && postern_addr_is_v4(&t->dst)))
+		return steer_hash4(
+			s, t->src.words[3], t->dst.words[3], t->sport, t->dport, t->proto);
 	return base_hash_keyed(&s->secret, t, sizeof(*t));
 }
 
@@ -386,6 +401,8 @@ void steer_flow_tuple(
 // The same as it leaves towards a side: what would come from there, reversed.
 void steer_flow_tuple_to(
 	const struct steer *s, const struct steer_flow *f, unsigned to, struct ip_tuple *t);
+// The hash of what steer_flow_tuple() gives.
+uint64_t steer_flow_hash(const struct steer *s, const struct steer_flow *f, unsigned direction);
 // A slot for a new session with these flags, if need be that of an old one that gives way. NULL: table
 // full.
 struct steer_flow *steer_flow_alloc(struct steer *s, uint8_t flags);

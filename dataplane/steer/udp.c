@@ -6,21 +6,13 @@
 
 #include <rte_byteorder.h>
 
-static void drop(struct steer *s, struct steer_packet *p, enum postern_counter reason)
-{
-	base_add(&s->counters->value[reason], 1);
-	rte_pktmbuf_free(p->ip->m);
-}
-
-#define DROP(s, p, reason) drop(s, p, POSTERN_COUNTER_DROP_##reason)
-
 bool steer_udp_read(struct steer *s, struct steer_packet *p)
 {
 	struct ip_packet *ip = p->ip;
 	struct rte_udp_hdr *udp = rte_pktmbuf_mtod_offset(ip->m, struct rte_udp_hdr *, ip->l4);
 
 	if (ip->l4_length < sizeof(*udp) || ip->l4 + sizeof(*udp) > ip->m->data_len) {
-		DROP(s, p, UDP_HEADER);
+		STEER_DROP(s, p->ip->m, UDP_HEADER);
 		return false;
 	}
 	const uint16_t length = rte_be_to_cpu_16(udp->dgram_len);
@@ -29,7 +21,7 @@ bool steer_udp_read(struct steer *s, struct steer_packet *p)
 	// has no datagrams without a checksum (RFC 8200 8.1).
 	if (length < sizeof(*udp) || length > ip->l4_length || udp->dst_port == 0 ||
 		udp->src_port == 0 || (ip->family == POSTERN_V6 && udp->dgram_cksum == 0)) {
-		DROP(s, p, UDP_HEADER);
+		STEER_DROP(s, p->ip->m, UDP_HEADER);
 		return false;
 	}
 	p->udp = udp;
