@@ -10,6 +10,7 @@ import re
 import select
 import signal
 import subprocess
+import tempfile
 import time
 
 import rig
@@ -110,7 +111,9 @@ class Ends:
 class Engines(Ends):
     def __init__(self, place, wire=None, server=(), load=()):
         super().__init__(place, wire)
-        self.near, far = place.folder / "near.sock", place.folder / ("far.sock" if wire else "near.sock")
+        # Each pair has sockets of its own: memif does not take one that is there.
+        links = pathlib.Path(tempfile.mkdtemp(dir=place.folder))
+        self.near, far = links / "near.sock", links / ("far.sock" if wire else "near.sock")
         try:
             self.load = self.program("load_engine", place.generator_cpu, f"role=server,socket={self.near}",
                                      f"address={GATEWAY}/24", f"server={SERVER}", f"client={CLIENT}", *load)
