@@ -93,8 +93,7 @@ void dns_use_config(struct daemon *d, const struct config *c)
 	struct discovery_settings s;
 
 	settings_of(c, &s);
-	if (memcmp(&s, discovery_settings(d->discovery), sizeof(s)) != 0)
-		discovery_use_settings(d->discovery, &s);
+	discovery_use_settings(d->discovery, &s);
 }
 
 void dns_read(void *daemon, struct discovery_stats *out)

