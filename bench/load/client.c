@@ -53,12 +53,23 @@ void client_drop(struct client *c)
 	is_free(c);
 }
 
+// What stands at a place of the stream; *n is cut to what lies there together.
+static const char *bytes_at(const struct client *c, uint32_t place, uint32_t *n)
+{
+	const bool first = place < load.hello_size;
+	const uint32_t most = first ? load.hello_size - place : PATTERN_RUN;
+
+	if (*n > most)
+		*n = most;
+	return first ? load.hello + place : pattern_at(stream_of(c), place);
+}
+
 static void write_out(struct client *c)
 {
 	while (c->unsent > 0) {
-		const uint32_t n = c->unsent < PATTERN_RUN ? c->unsent : PATTERN_RUN;
-		const uint32_t done =
-			(uint32_t)stack_write(&c->end, pattern_at(stream_of(c), c->sent), n);
+		uint32_t n = c->unsent;
+		const char *bytes = bytes_at(c, c->sent, &n);
+		const uint32_t done = (uint32_t)stack_write(&c->end, bytes, n);
 
 		c->sent += done;
 		c->unsent -= done;
@@ -98,8 +109,10 @@ void user_connected(struct stack_end *e)
 	c->state = CLIENT_OPEN;
 	if (load.job == JOB_CONNECTIONS && index_of(c) >= load.open) {
 		c->out = 1;
-		c->left = load.size;
-		c->unsent = load.size;
+		c->left = c->unsent = load.hello_size + load.size;
+		write_out(c);
+	} else if (load.hello_size > 0) {
+		c->unsent = load.hello_size;
 		write_out(c);
 	}
 }
@@ -117,11 +130,12 @@ void user_room(struct stack_end *e)
 static void compare(struct client *c, const char *bytes, size_t n)
 {
 	while (n > 0) {
-		const size_t part = n < PATTERN_RUN ? n : PATTERN_RUN;
+		uint32_t part = n < PATTERN_RUN ? (uint32_t)n : PATTERN_RUN;
+		const char *wanted = bytes_at(c, c->seen, &part);
 
-		if (memcmp(bytes, pattern_at(stream_of(c), c->seen), part) != 0)
+		if (memcmp(bytes, wanted, part) != 0)
 			load.wrong++;
-		c->seen += (uint32_t)part;
+		c->seen += part;
 		bytes += part;
 		n -= part;
 	}

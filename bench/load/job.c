@@ -63,6 +63,25 @@ static void print(uint64_t ns, uint64_t unfinished, uint64_t flooded)
 	printf("}\n");
 }
 
+// hello file=: what each connection says first from now on.
+void job_hello(const char *args)
+{
+	const char *path = strstr(args, "file=");
+	char name[256] = "";
+	FILE *f;
+
+	if (path != NULL)
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(path + 5, " \n"), path + 5);
+	f = fopen(name, "rb");
+	if (f == NULL) {
+		printf("{\"error\": \"no such file\"}\n");
+		return;
+	}
+	load.hello_size = (uint32_t)fread(load.hello, 1, sizeof(load.hello), f);
+	fclose(f);
+	printf("{\"bytes\": %u}\n", load.hello_size);
+}
+
 // open conns= port= window= seconds=: so many more connections that stay.
 void job_open(const char *args)
 {
@@ -83,7 +102,9 @@ void job_open(const char *args)
 		while (load.open < target && load.connecting < window &&
 			client_connect(&load.clients[load.open]))
 			load.open++;
-		if (load.open == target && load.connecting == 0)
+		// Their first words have been answered as well.
+		if (load.open == target && load.connecting == 0 &&
+			load.bytes >= (uint64_t)wanted * load.hello_size)
 			break;
 		stack_turn();
 	}

@@ -20,6 +20,7 @@ static const struct {
 	{"bulk", job_bulk},
 	{"connections", job_connections},
 	{"drop", job_drop},
+	{"hello", job_hello},
 	{"open", job_open},
 	{"requests", job_requests},
 };

@@ -49,6 +49,9 @@ struct load {
 	uint32_t size;  // of a request, and of its answer
 	uint32_t ahead; // bytes of bulk under way on a connection
 	uint32_t next_client;
+	// What each connection says first, and is echoed like all else; none: size 0
+	char hello[16384];
+	uint32_t hello_size;
 	// free places of connections that come and go
 	uint32_t *places;
 	uint32_t n_places;
@@ -87,6 +90,7 @@ void client_fill(struct client *c);
 // job.c: each prints one JSON object.
 void job_open(const char *args);
 void job_drop(const char *args);
+void job_hello(const char *args);
 void job_requests(const char *args);
 void job_connections(const char *args);
 void job_bulk(const char *args);

@@ -158,8 +158,10 @@ void relay_refuse(
 {
 	base_add(&r->counters->value[reason], 1);
 	base_add(&r->listens[s->listen].stats.refused, 1);
-	relay_record(r, s, s->phase == RELAY_HELLO ? POSTERN_STEP_HELLO : POSTERN_STEP_MEMBER,
-		reason, POSTERN_SIDE_CLIENT);
+	if (s->phase == RELAY_HELLO)
+		relay_record(r, s, POSTERN_STEP_HELLO, reason, POSTERN_SIDE_CLIENT);
+	else
+		relay_record(r, s, POSTERN_STEP_MEMBER, reason, POSTERN_SIDE_MEMBER);
 	relay_leave_hello(r, s);
 	if (alert != 0)
 		alert_send(r, s->side[RELAY_CLIENT].conn, alert);

@@ -10,18 +10,21 @@
 // draw in 32 serves, and all of 512 fail once in ten million.
 #define PORT_DRAWS 512
 
-static bool is_taken(const struct tcp *t, const struct tcp_key *key)
-{
-	const uint32_t hash = tcp_table_hash(t, key);
+// Ports in TIME-WAIT that are met before one of them is used again: while there are free ones, they rest.
+#define WAITS_MET 4
 
-	return tcp_table_find(&t->conns, key, hash) != NULL ||
-	       tcp_table_find(&t->halves, key, hash) != NULL ||
-	       tcp_table_find(&t->waits, key, hash) != NULL;
+// A peer whose timestamps grow takes a new connection between the same ends (RFC 6191), and an old segment
+// is known by its timestamp (RFC 7323 5); after a second ours has grown.
+static bool may_reuse(const struct tcp *t, const struct tcp_wait *w)
+{
+	return (w->options & OPT_TIMESTAMPS) && t->now_us - w->since_us > TCP_S;
 }
 
 // RFC 6056 3.3.2: at random, and so that what comes back comes to this worker.
-static bool draw_port(struct tcp *t, struct tcp_key *key)
+// *waits: what is left of the connection before, if it is to give way.
+static bool draw_port(struct tcp *t, struct tcp_key *key, struct tcp_wait **waits)
 {
+	unsigned met = 0;
 	const uint32_t ports = (uint32_t)t->settings.port_last - t->settings.port_first + 1;
 
 	for (unsigned i = 0; i < PORT_DRAWS; i++) {
@@ -36,7 +39,13 @@ static bool draw_port(struct tcp *t, struct tcp_key *key)
 
 		if (t->link.is_home != NULL && !t->link.is_home(t->link.context, &back))
 			continue;
-		if (!is_taken(t, key))
+		const uint32_t hash = tcp_table_hash(t, key);
+
+		if (tcp_table_find(&t->conns, key, hash) != NULL ||
+			tcp_table_find(&t->halves, key, hash) != NULL)
+			continue;
+		*waits = tcp_table_find(&t->waits, key, hash);
+		if (*waits == NULL || (++met > WAITS_MET && may_reuse(t, *waits)))
 			return true;
 	}
 	return false;
@@ -48,6 +57,7 @@ int tcp_connect(struct tcp *t, const struct postern_addr *local,
 {
 	struct tcp_key key = {
 		.local = *local, .remote = remote->addr, .rport = rte_cpu_to_be_16(remote->port)};
+	struct tcp_wait *waits = NULL;
 	uint32_t route;
 	uint16_t mtu;
 	// Asked before anything is made, so that its answer is told as it is.
@@ -56,7 +66,7 @@ int tcp_connect(struct tcp *t, const struct postern_addr *local,
 	if (rc < 0)
 		return rc;
 	t->link.release(t->link.context, route);
-	if (!draw_port(t, &key))
+	if (!draw_port(t, &key, &waits))
 		return -EADDRINUSE;
 	struct tcp_conn *c = tcp_conn_new(t, &key, true);
 
@@ -65,6 +75,10 @@ int tcp_connect(struct tcp *t, const struct postern_addr *local,
 	c->user = user;
 	c->state = TCP_SYN_SENT;
 	c->iss = tcp_isn(t, &key);
+	if (waits != NULL) {
+		c->iss = seq_max(c->iss, waits->snd_nxt + 1);
+		tcp_wait_free(t, waits);
+	}
 	c->snd_una = c->iss;
 	c->snd_nxt = c->tx_end = c->iss + 1;
 	c->connect_ms = timeout_ms != 0 ? timeout_ms : t->settings.connect_timeout;

@@ -335,6 +335,7 @@ struct tcp_wait {
 	uint32_t newer; // list by age
 	uint32_t older;
 	uint64_t challenge_us;
+	uint64_t since_us;
 	uint16_t window;
 	uint8_t options;
 	uint8_t challenges;

@@ -27,6 +27,7 @@ static void list_push(struct tcp *t, struct tcp_wait *w)
 	else
 		((struct tcp_wait *)tcp_table_at(&t->waits, t->newest_wait))->newer = i;
 	t->newest_wait = i;
+	w->since_us = t->now_us;
 	base_wheel_arm(&t->wait_wheel, i, t->now_us + t->settings.time_wait * TCP_MS);
 }
 

@@ -49,6 +49,6 @@ def issue(folder, name, fqdn, *more, days=90):
 
 def make(folder):
     authority(folder)
-    issue(folder, "edge", "sip.contoso.com", "sip6.contoso.com", "contoso.com")
+    issue(folder, "edge", "sip.contoso.com", "sip6.contoso.com", "contoso.com", "sip.northwind.com")
     issue(folder, "partner", "sip.fabrikam.com", "fabrikam.com")
     issue(folder, "probe", "postern.contoso.local")

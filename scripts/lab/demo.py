@@ -12,6 +12,7 @@ from . import chapter, config, netns, servers, sip
 from . import topology as t
 from .process import wait_until
 
+HOSTING = 5062
 URI, URI6 = "sip:alice@contoso.com", "sip:alice@v6.contoso.com"
 
 
@@ -23,11 +24,11 @@ class Demo:
         self.user = sip.User(self.outside)
         self.sessions = []
 
-    def open(self, count, address=t.VIRTUAL4):
+    def open(self, count, address=t.VIRTUAL4, **more):
         """So many partners' connections, each asked once who answers."""
 
         def one(_):
-            session = sip.Session(self.outside, address, self.tls)
+            session = sip.Session(self.outside, address, self.tls, **more)
             session.options()
             return session
 
@@ -65,7 +66,7 @@ class Demo:
         partners = chapter.Partners(self.lab, self.postern, self.show)
         steps = (
             self.reach, self.spread, self.kill, self.drain, self.reload, self.hang,
-            partners.who, partners.allow, partners.move, partners.test, self.end,
+            partners.who, partners.allow, partners.move, partners.test, self.relay, self.end,
         )
         for number, step in enumerate(steps, 1):
             with self.show.step(f"{number}. {step.__doc__}"):
@@ -217,6 +218,37 @@ class Demo:
         self.sessions = [s for s in self.sessions if s not in stuck]
         self.postern.wait_member(before, health="up")
         self.show.check(True, f"{before} goes on and is up again")
+
+    def relay(self):
+        """One address serves two organisations: the server name that is asked for chooses the pool"""
+        two = copy.deepcopy(self.postern.config)
+        two.setdefault("organisations", []).append({"name": "northwind", "domains": ["northwind.com"]})
+        # Of two it must be said whose partners are let in.
+        for service in two["services"]:
+            service["organisation"] = "contoso"
+        two["pools"] += [
+            {**config.sip_pool(("fe1", "fe2")), "name": "contoso"},
+            {**config.sip_pool(("fe3", "fe4")), "name": "northwind"},
+        ]
+        two["services"].append({
+            "name": "hosting", "mode": "relay", "listen": f"{t.VIRTUAL4}:{HOSTING}", "pool": "contoso",
+            "choose": [
+                {"organisation": "northwind", "pool": "northwind"},
+                {"version-at-most": "tls1.1", "refuse": True},
+            ],
+        })
+        self.postern.write(two)
+        self.typed("config", "reload")
+        self.postern.wait_all_up()
+        for name, members in (("contoso", {"fe1", "fe2"}), ("northwind", {"fe3", "fe4"})):
+            new = self.open(20, port=HOSTING, name=f"sip.{name}.com")
+            counts = self.show.bars(s.member for s in new)
+            self.show.check(
+                set(counts) == members,
+                f"{len(new)} sessions for sip.{name}.com at {t.VIRTUAL4}:{HOSTING}, all in the pool {name}",
+            )
+            self.close(new)
+        self.show.say(self.typed("hello", "list").stdout.rstrip())
 
     def end(self):
         """Where everything stands"""
