@@ -46,8 +46,7 @@ static bool is_family(const void *context, uint16_t member, uint8_t family)
 
 // Members of the client's family first; those of the other serve as well, since its addresses go no
 // further than here.
-static uint16_t pick(
-	const struct relay *r, struct relay_session *s, const struct postern_service *service)
+static uint16_t pick_among(const struct relay *r, const struct relay_session *s, unsigned n_avoid)
 {
 	struct base_pick p = {
 		.pool = r->config->pools[s->pool],
@@ -55,21 +54,31 @@ static uint16_t pick(
 		.is_family = is_family,
 		.context = r,
 		.avoid = s->tried,
-		.n_avoid = s->tries,
+		.n_avoid = n_avoid,
 		.hash = s->hash,
 		.family = postern_addr_is_v4(&s->client.addr) ? POSTERN_V4 : POSTERN_V6,
 	};
 
 	if (p.pool == NULL)
 		return POSTERN_ID_NONE;
-	if (s->tries == 0)
-		p.hash = s->hash = choice_hash(s, service);
 	const uint16_t member = base_pick_member(&p);
 
 	if (member != POSTERN_ID_NONE)
 		return member;
 	p.family = p.family == POSTERN_V4 ? POSTERN_V6 : POSTERN_V4;
 	return base_pick_member(&p);
+}
+
+// Who has been asked already is passed over. When nobody else is left, one that was only silent is asked
+// again: what was lost may have been the SYN.
+static uint16_t pick(
+	const struct relay *r, struct relay_session *s, const struct postern_service *service)
+{
+	if (s->tries == 0)
+		s->hash = choice_hash(s, service);
+	const uint16_t member = pick_among(r, s, s->tries);
+
+	return member == POSTERN_ID_NONE && s->was_silent ? pick_among(r, s, 0) : member;
 }
 
 static void join_member(struct relay *r, struct relay_session *s, uint16_t member)
@@ -175,6 +184,7 @@ static void note_failure(struct relay *r, struct relay_session *s, enum tcp_reas
 		COUNT(r->counters, SEEN_MEMBER_SILENT);
 		base_add(&stats->silent, 1);
 	}
+	s->was_silent = !refused;
 	report(r, s, refused ? POSTERN_EVENT_REFUSED : POSTERN_EVENT_SILENT);
 }
 

@@ -43,6 +43,7 @@ struct relay_session {
 	uint8_t phase; // enum relay_phase
 	uint8_t tries;
 	uint8_t kind;       // enum postern_hello
+	bool was_silent;    // the member that was asked last
 	bool header_wanted; // of the PROXY protocol, before anything else
 	uint16_t listen;    // id
 	uint16_t pool;      // id
