@@ -123,7 +123,7 @@ void discovery_workers_free(struct discovery_workers *all)
 		struct waiter *w = all->first;
 
 		discovery_wait_cancel(w->wait);
-		take_out(w);
+		all->first = w->next;
 		free(w);
 	}
 	if (all->taker)

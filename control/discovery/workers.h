@@ -14,4 +14,4 @@ int discovery_workers_new(struct event_base *base, struct postern_dataplane *dp,
 	struct discovery *discovery, struct discovery_workers **out);
 
 // Nobody is answered any more. NULL is fine.
-void discovery_workers_free(struct discovery_workers *w);
+void discovery_workers_free(struct discovery_workers *all);

@@ -157,6 +157,15 @@ struct admit_organisation {
 };
 
 struct postern_policy {
+	// verdict.c (control: rw, worker: ro)
+	struct {
+		uint64_t now; // address of the slots, and how many
+		uint64_t old; // likewise, of what is being copied; 0: nothing
+		uint64_t key[2];
+		uint32_t generation; // verdicts of another one are out of date
+		bool missing;        // some did not fit
+		bool complete;       // all that is known has been entered in the index
+	} __attribute__((aligned(CACHE_LINE))) front;
 	struct cds_lfht *domains;
 	struct cds_lfht_node *buckets; // its own, one array; for reading ahead
 	uint64_t bucket_mask;
@@ -167,15 +176,6 @@ struct postern_policy {
 	// Bit n: some entry of n labels (the last one: or more) counts for what is below it.
 	uint64_t suffixes; // control: rw, worker: ro
 	struct admit_organisation *organisations[POSTERN_ORGANISATIONS_MAX];
-	// verdict.c (control: rw, worker: ro)
-	struct {
-		uint64_t now; // address of the slots, and how many
-		uint64_t old; // likewise, of what is being copied; 0: nothing
-		uint64_t key[2];
-		uint32_t generation; // verdicts of another one are out of date
-		bool missing;        // some did not fit
-		bool complete;       // all that is known has been entered in the index
-	} __attribute__((aligned(CACHE_LINE))) front;
 	// lost.c (control: rw, worker: ro)
 	struct admit_lost lost[ADMIT_LOST];
 	uint64_t n_lost;   // ever
