@@ -4,6 +4,7 @@
 import contextlib
 import socket
 import ssl
+import subprocess
 import time
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from lab import config, netns, sip, stream
 from lab import topology as t
 from lab.process import Process, wait_until
+from lab.topology import build_folder
 
 PORT = 7600      # of members' servers here; nobody listens there but those of a test
 SERVICE = 7500   # of postern
@@ -219,3 +221,33 @@ def test_admission_by_address(lab, start, server, workers):
     assert client.ended(5)
     assert postern.counter("close-not-admitted") == 1
     client.close()
+
+
+def test_through_a_bad_link(lab, start, server, clients):
+    """Losses, duplicates, reordering and damage between clients and postern: streams arrive as they were.
+    The link has one queue, so there is one worker."""
+    server("fe1")
+    sock = lab.folder / "bad-link.sock"
+    wire = subprocess.Popen(
+        ["ip", "netns", "exec", lab.ns("edge"), build_folder() / "tests/wire/wire", "packet:outside0",
+         f"memif-server:{sock}", "seed=8", "delay=2000", "jitter=500", "loss=2", "reorder=1",
+         "duplicate=1", "corrupt=1", "truncate=1"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert b"ready" in wire.stdout.readline()
+        c = relay([pool("p", ("fe1",))])
+        c["interfaces"][0]["device"] = f"net_memif0,role=client,socket={sock},socket-abstract=no"
+        postern = start(c)
+        for total in (1, 5000, 1 << 20):
+            client = stream.Client(lab.ns("outside"), t.VIRTUAL4, SERVICE, timeout=30.0)
+            clients.append(client)
+            assert client.down(total) == stream.digest(total)
+            assert client.up(total) == stream.digest(total)
+        counters = postern.counters()
+        assert counters["tcp-retrans-segs"] > 0
+        assert counters["tcp-ofo-queue"] > 0
+    finally:
+        # It ends with its standard input.
+        wire.stdin.close()
+        wire.stdout.close()
+        wire.wait(10)
