@@ -21,14 +21,22 @@ static size_t size_of(unsigned n)
 	return sizeof(struct admit_learnt) + n * sizeof(((struct admit_learnt *)0)->items[0]);
 }
 
+// Where an address stands among a domain's, l->n if it does not.
+static unsigned place_of(
+	const struct admit_learnt *l, uint16_t organisation, const struct postern_addr *address)
+{
+	unsigned i = 0;
+
+	while (i < l->n && (l->items[i].organisation != organisation ||
+				   !postern_addr_equal(&l->items[i].addr, address)))
+		i++;
+	return i;
+}
+
 bool admit_learnt_has(
 	const struct admit_learnt *l, uint16_t organisation, const struct postern_addr *address)
 {
-	for (unsigned i = 0; l != NULL && i < l->n; i++)
-		if (l->items[i].organisation == organisation &&
-			postern_addr_equal(&l->items[i].addr, address))
-			return true;
-	return false;
+	return l != NULL && place_of(l, organisation, address) < l->n;
 }
 
 // The entry's addresses without one and with another; both may be NULL. 0, -ENOMEM or -ENOSPC.
@@ -74,16 +82,6 @@ static int forget(struct postern_policy *p, struct admit_learnt_item *item)
 	return 0;
 }
 
-static struct admit_learnt_item *known(
-	const struct admit_learnt *l, uint16_t organisation, const struct postern_addr *address)
-{
-	for (unsigned i = 0; l != NULL && i < l->n; i++)
-		if (l->items[i].organisation == organisation &&
-			postern_addr_equal(&l->items[i].addr, address))
-			return l->items[i].item;
-	return NULL;
-}
-
 static struct admit_learnt_item *oldest_of(const struct admit_learnt *l)
 {
 	struct admit_learnt_item *oldest = l->items[0].item;
@@ -109,9 +107,11 @@ static int learn(struct postern_policy *p, uint16_t organisation, const struct p
 {
 	const struct admit_entry *e = admit_table_find(p, d->text, d->length);
 	const struct admit_learnt *l = e != NULL ? e->learnt : NULL;
-	struct admit_learnt_item *item = known(l, organisation, address);
+	const unsigned place = l != NULL ? place_of(l, organisation, address) : 0;
+	struct admit_learnt_item *item;
 
-	if (item != NULL) {
+	if (l != NULL && place < l->n) {
+		item = l->items[place].item;
 		item->heard_us = now_us;
 		cds_list_del(&item->at);
 		cds_list_add_tail(&item->at, &p->learnt);
@@ -152,15 +152,15 @@ int postern_policy_learn(struct postern_policy *p, uint16_t organisation,
 
 unsigned postern_policy_forget(struct postern_policy *p, uint64_t now_us, unsigned budget)
 {
+	struct admit_learnt_item *item, *next;
 	unsigned gone = 0;
 
 	admit_policy_enter(p);
 	p->by_dns = true;
-	while (gone < budget && !cds_list_empty(&p->learnt)) {
-		struct admit_learnt_item *first =
-			cds_list_first_entry(&p->learnt, struct admit_learnt_item, at);
-
-		if (first->heard_us + POSTERN_LEARNT_US > now_us || forget(p, first) < 0)
+	cds_list_for_each_entry_safe(item, next, &p->learnt, at)
+	{
+		if (gone == budget || item->heard_us + POSTERN_LEARNT_US > now_us ||
+			forget(p, item) < 0)
 			break;
 		gone++;
 	}
@@ -171,11 +171,8 @@ unsigned postern_policy_forget(struct postern_policy *p, uint64_t now_us, unsign
 
 void admit_learnt_free(struct postern_policy *p)
 {
-	while (!cds_list_empty(&p->learnt)) {
-		struct admit_learnt_item *first =
-			cds_list_first_entry(&p->learnt, struct admit_learnt_item, at);
+	struct admit_learnt_item *item, *next;
 
-		cds_list_del(&first->at);
-		free(first);
-	}
+	cds_list_for_each_entry_safe(item, next, &p->learnt, at) free(item);
+	CDS_INIT_LIST_HEAD(&p->learnt);
 }

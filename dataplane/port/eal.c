@@ -27,6 +27,8 @@ LOG_SUBSYSTEM("port");
 #define BUFFER_BYTES 3072u
 // Rings, device queues and DPDK's own tables; the ring of a virtual device takes a few MB.
 #define FIXED_MB 96u
+// The rings of a worker: 8192 questions of 272 bytes are the largest.
+#define WORKER_MB 4u
 
 struct args {
 	char text[MAX_ARGS][ARG_SIZE];
@@ -156,8 +158,8 @@ int port_eal_start(const struct postern_start *start, const struct postern_inter
 	unsigned n_interfaces, bool *huge, char *why, size_t size)
 {
 	const bool pci = any_pci(interfaces, n_interfaces);
-	const unsigned computed =
-		FIXED_MB + (unsigned)((uint64_t)start->buffers * BUFFER_BYTES >> 20);
+	const unsigned computed = FIXED_MB + WORKER_MB * start->n_workers +
+				  (unsigned)((uint64_t)start->buffers * BUFFER_BYTES >> 20);
 	const unsigned memory = start->memory_mb != 0 ? start->memory_mb : computed;
 	int rc = choose_huge(start, pci, memory, huge, why, size);
 

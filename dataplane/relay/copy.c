@@ -56,9 +56,12 @@ static bool header_passes(struct relay *r, struct relay_session *s)
 
 	if (tcp_reserve(r->tcp, to, length, room, RTE_DIM(room)) < length)
 		return false;
-	const struct iovec from = {header, length};
+	for (size_t i = 0, at = 0; i < RTE_DIM(room) && at < length; i++) {
+		const size_t part = RTE_MIN(room[i].iov_len, length - at);
 
-	move(&from, room, length);
+		memcpy(room[i].iov_base, header + at, part);
+		at += part;
+	}
 	tcp_commit(r->tcp, to, length);
 	s->header_wanted = false;
 	return true;

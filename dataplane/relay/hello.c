@@ -285,9 +285,8 @@ static enum relay_hello_state record_take(
 {
 	uint8_t h[RECORD_HEADER];
 
-	if (total - *used < RECORD_HEADER)
+	if (total - *used < RECORD_HEADER || !stream_take(s, h, sizeof(h)))
 		return more(out, *used + RECORD_HEADER);
-	(void)stream_take(s, h, sizeof(h));
 	const size_t length = (size_t)h[3] << 8 | h[4];
 
 	// Nothing comes between the parts of a message, and no part is empty (RFC 8446 5.1).

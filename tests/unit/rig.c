@@ -51,7 +51,7 @@ static struct rig *catcher;
 static void eal_start(void)
 {
 	static char *args[] = {"rig", "--no-huge", "--no-pci", "--no-shconf", "--no-telemetry",
-		"-m", "64", "-l", "0", "--log-level=lib.*:error", NULL};
+		"-m", "128", "-l", "0", "--log-level=lib.*:error", NULL};
 	static bool started;
 	cpu_set_t cpus;
 
