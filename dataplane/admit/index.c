@@ -128,6 +128,9 @@ static void group_drop(struct postern_policy *p, struct admit_group *g)
 	cds_lfht_del(p->groups, &g->node);
 	admit_verdict_remove(p, g);
 	count_length(p, g, -1);
+	// Behind the verdict, since workers ask again about what is lost.
+	if (g->good)
+		admit_lose(p, g);
 	call_rcu(&g->rcu, group_free);
 }
 
@@ -208,8 +211,6 @@ static void member_drop(struct postern_policy *p, struct admit_member *m)
 	if (cds_list_empty(&g->members)) {
 		ask_first(g, NULL);
 		group_drop(p, g);
-		if (g->good)
-			admit_lose(p, g);
 	} else if (g->first == m->home && !m->again) {
 		const bool was = g->good;
 
