@@ -264,3 +264,25 @@ void world_follow(struct world *w, const char *domain, const char *proxy_fqdn)
 	if (discovery_follow_allowed(w->d, 1, &a) != 0)
 		abort();
 }
+
+void world_fabrikam(struct world *w)
+{
+	world_srv(w, "fabrikam.com", 3600, 10, 0, "sip.fabrikam.com");
+	world_address(w, "sip.fabrikam.com", 3600, "192.0.2.5");
+	world_address(w, "sip.fabrikam.com", 3600, "2001:db8::5");
+}
+
+int world_facts(struct world *w, const char *domain, struct postern_facts_copy *out)
+{
+	const struct postern_domain name = world_name(domain);
+
+	return postern_policy_get_facts(w->tables, &name, out);
+}
+
+uint64_t world_counted(struct world *w, enum discovery_counter c)
+{
+	struct discovery_stats s;
+
+	discovery_read(w->d, &s);
+	return s.counters[c];
+}

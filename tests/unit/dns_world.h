@@ -7,6 +7,10 @@
 #include "control/discovery/private.h"
 #include "dns_answer.h"
 
+// Microseconds.
+#define SECOND 1000000u
+#define MINUTE (60 * (uint64_t)SECOND)
+
 #define WORLD_RECORDS 4096
 #define WORLD_PENDING 8192
 
@@ -63,6 +67,11 @@ void world_address(struct world *w, const char *host, uint32_t ttl, const char *
 void world_alias(struct world *w, const char *name, uint32_t ttl, const char *target);
 // All records of a name; for a domain those of its service.
 void world_forget(struct world *w, const char *name);
+// A partner with one server of both families.
+void world_fabrikam(struct world *w);
+// What the tables know of a domain; -ENOENT: nobody has asked about it.
+int world_facts(struct world *w, const char *domain, struct postern_facts_copy *out);
+uint64_t world_counted(struct world *w, enum discovery_counter c);
 // Lets time go by.
 void world_run(struct world *w, uint64_t us);
 // Names with a parse.

@@ -18,43 +18,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SECOND 1000000u
-#define MINUTE (60 * (uint64_t)SECOND)
-
 static struct postern_facts_copy facts;
-
-static int ask_tables(struct world *w, const char *domain)
-{
-	const struct postern_domain name = world_name(domain);
-
-	return postern_policy_get_facts(w->tables, &name, &facts);
-}
-
-static uint64_t counted(struct world *w, enum discovery_counter c)
-{
-	struct discovery_stats s;
-
-	discovery_read(w->d, &s);
-	return s.counters[c];
-}
-
-static void fabrikam(struct world *w)
-{
-	world_srv(w, "fabrikam.com", 3600, 10, 0, "sip.fabrikam.com");
-	world_address(w, "sip.fabrikam.com", 3600, "192.0.2.5");
-	world_address(w, "sip.fabrikam.com", 3600, "2001:db8::5");
-}
 
 static void test_followed_domain_is_known(void **state)
 {
 	struct world *w = world_new(1, NULL);
 
 	(void)state;
-	fabrikam(w);
+	world_fabrikam(w);
 	world_follow(w, "fabrikam.com", NULL);
-	assert_int_equal(ask_tables(w, "fabrikam.com"), -ENOENT);
+	assert_int_equal(world_facts(w, "fabrikam.com", &facts), -ENOENT);
 	world_run(w, SECOND);
-	assert_int_equal(ask_tables(w, "fabrikam.com"), 0);
+	assert_int_equal(world_facts(w, "fabrikam.com", &facts), 0);
 	assert_int_equal(facts.facts.state, POSTERN_FACTS_GOOD);
 	assert_int_equal(facts.facts.n_targets, 1);
 	assert_string_equal(facts.targets[0].name.text, "sip.fabrikam.com");
@@ -70,7 +45,7 @@ static void test_refreshed_before_its_end(void **state)
 	struct world *w = world_new(1, NULL);
 
 	(void)state;
-	fabrikam(w);
+	world_fabrikam(w);
 	world_follow(w, "fabrikam.com", NULL);
 	world_run(w, 2879 * (uint64_t)SECOND);
 	assert_int_equal(w->asked, 3);
@@ -116,7 +91,7 @@ static void test_moved_partner(void **state)
 	world_forget(w, "sip.fabrikam.com");
 	world_address(w, "sip.fabrikam.com", 60, "192.0.2.77");
 	world_run(w, 60 * (uint64_t)SECOND);
-	assert_int_equal(ask_tables(w, "fabrikam.com"), 0);
+	assert_int_equal(world_facts(w, "fabrikam.com", &facts), 0);
 	assert_int_equal(facts.targets[0].n_addresses, 1);
 	assert_int_equal(facts.addresses[0][0].bytes[15], 77);
 	world_free(w);
@@ -139,24 +114,24 @@ static void test_last_good_answer_is_kept(void **state)
 	snprintf(w->odd, sizeof(w->odd), "fabrikam.com");
 	w->odd_mood = WORLD_FAILS;
 	world_run(w, 120 * (uint64_t)SECOND);
-	assert_int_equal(ask_tables(w, "fabrikam.com"), 0);
+	assert_int_equal(world_facts(w, "fabrikam.com", &facts), 0);
 	assert_int_equal(facts.facts.state, POSTERN_FACTS_FAILED);
 	assert_int_equal(facts.facts.n_targets, 1);
 	assert_int_equal(facts.targets[0].n_addresses, 1);
-	assert_true(counted(w, DISCOVERY_STALE_COUNT) > 0);
+	assert_true(world_counted(w, DISCOVERY_STALE_COUNT) > 0);
 	// 60 s of its own and 600 s kept.
 	world_run(w, 530 * (uint64_t)SECOND);
-	assert_int_equal(ask_tables(w, "fabrikam.com"), 0);
+	assert_int_equal(world_facts(w, "fabrikam.com", &facts), 0);
 	assert_int_equal(facts.facts.n_targets, 1);
 	world_run(w, 20 * (uint64_t)SECOND);
-	assert_int_equal(ask_tables(w, "fabrikam.com"), 0);
+	assert_int_equal(world_facts(w, "fabrikam.com", &facts), 0);
 	assert_int_equal(facts.facts.state, POSTERN_FACTS_FAILED);
 	assert_int_equal(facts.facts.n_targets, 0);
-	assert_int_equal(counted(w, DISCOVERY_EXPIRED_COUNT), 1);
+	assert_int_equal(world_counted(w, DISCOVERY_EXPIRED_COUNT), 1);
 	// And it comes back.
 	w->odd_mood = WORLD_ANSWERS;
 	world_run(w, 20 * MINUTE);
-	assert_int_equal(ask_tables(w, "fabrikam.com"), 0);
+	assert_int_equal(world_facts(w, "fabrikam.com", &facts), 0);
 	assert_int_equal(facts.facts.state, POSTERN_FACTS_GOOD);
 	world_free(w);
 }
@@ -170,13 +145,13 @@ static void test_negative_answer(void **state)
 	w->negative_ttl = 100;
 	world_follow(w, "fabrikam.com", NULL);
 	world_run(w, SECOND);
-	assert_int_equal(ask_tables(w, "fabrikam.com"), 0);
+	assert_int_equal(world_facts(w, "fabrikam.com", &facts), 0);
 	assert_int_equal(facts.facts.state, POSTERN_FACTS_NONE);
-	fabrikam(w);
+	world_fabrikam(w);
 	world_run(w, 78 * (uint64_t)SECOND);
 	assert_int_equal(w->asked, 1);
 	world_run(w, 21 * (uint64_t)SECOND);
-	assert_int_equal(ask_tables(w, "fabrikam.com"), 0);
+	assert_int_equal(world_facts(w, "fabrikam.com", &facts), 0);
 	assert_int_equal(facts.facts.state, POSTERN_FACTS_GOOD);
 	world_free(w);
 }
@@ -196,12 +171,12 @@ static void test_bogus_counts_as_no_answer(void **state)
 	const uint64_t asked = w->asked;
 
 	world_run(w, 60 * (uint64_t)SECOND);
-	assert_int_equal(ask_tables(w, "fabrikam.com"), 0);
+	assert_int_equal(world_facts(w, "fabrikam.com", &facts), 0);
 	assert_int_equal(facts.facts.state, POSTERN_FACTS_NONE);
 	assert_int_equal(facts.facts.n_targets, 0);
 	// No other resolver is asked for what failed validation.
 	assert_int_equal(w->asked, asked + 1);
-	assert_int_equal(counted(w, DISCOVERY_BOGUS_COUNT), 1);
+	assert_int_equal(world_counted(w, DISCOVERY_BOGUS_COUNT), 1);
 	world_free(w);
 }
 
@@ -213,7 +188,7 @@ static void test_no_service(void **state)
 	world_srv(w, "fabrikam.com", 60, 0, 0, ".");
 	world_follow(w, "fabrikam.com", NULL);
 	world_run(w, SECOND);
-	assert_int_equal(ask_tables(w, "fabrikam.com"), 0);
+	assert_int_equal(world_facts(w, "fabrikam.com", &facts), 0);
 	assert_int_equal(facts.facts.state, POSTERN_FACTS_NONE);
 	assert_int_equal(w->asked, 1);
 	world_free(w);
@@ -234,9 +209,9 @@ static void test_aliases_are_followed(void **state)
 	world_follow(w, "fabrikam.com", NULL);
 	world_follow(w, "circle.com", NULL);
 	world_run(w, 10 * SECOND);
-	assert_int_equal(ask_tables(w, "fabrikam.com"), 0);
+	assert_int_equal(world_facts(w, "fabrikam.com", &facts), 0);
 	assert_int_equal(facts.targets[0].n_addresses, 1);
-	assert_int_equal(ask_tables(w, "circle.com"), 0);
+	assert_int_equal(world_facts(w, "circle.com", &facts), 0);
 	assert_int_equal(facts.targets[0].n_addresses, 0);
 	assert_true(w->asked < 40);
 	world_free(w);
@@ -257,7 +232,7 @@ static void test_hosts_are_asked_once_for_many_domains(void **state)
 	world_address(w, "edge.hoster.net", 3600, "192.0.2.9");
 	world_run(w, SECOND);
 	assert_int_equal(w->asked, 52);
-	assert_int_equal(ask_tables(w, "d49.example"), 0);
+	assert_int_equal(world_facts(w, "d49.example", &facts), 0);
 	assert_int_equal(facts.targets[0].n_addresses, 1);
 	world_free(w);
 }
@@ -286,7 +261,7 @@ static void test_proxy_fqdn_is_followed(void **state)
 	world_follow(w, "fabrikam.com", NULL);
 	assert_int_equal(postern_policy_get_host(w->tables, &host, addresses, &since), 0);
 	world_run(w, SECOND);
-	assert_int_equal(ask_tables(w, "fabrikam.com"), 0);
+	assert_int_equal(world_facts(w, "fabrikam.com", &facts), 0);
 	world_free(w);
 }
 
@@ -298,7 +273,7 @@ static void test_unfollowed_is_forgotten(void **state)
 	struct discovery_item item;
 
 	(void)state;
-	fabrikam(w);
+	world_fabrikam(w);
 	world_follow(w, "fabrikam.com", NULL);
 	world_follow(w, "fabrikam.com", NULL);
 	assert_int_equal(discovery_follow_allowed(w->d, 2, &a), 0);
@@ -311,7 +286,7 @@ static void test_unfollowed_is_forgotten(void **state)
 	discovery_unfollow_listed(w->d, 1, &name);
 	discovery_unfollow_listed(w->d, 3, &name);
 	assert_int_equal(discovery_find(w->d, &name, false, &item), -ENOENT);
-	assert_int_equal(ask_tables(w, "fabrikam.com"), -ENOENT);
+	assert_int_equal(world_facts(w, "fabrikam.com", &facts), -ENOENT);
 	world_free(w);
 }
 
@@ -324,7 +299,7 @@ static void test_default_route(void **state)
 	uint64_t since;
 
 	(void)state;
-	fabrikam(w);
+	world_fabrikam(w);
 	world_address(w, "route.contoso.com", 3600, "192.0.2.1");
 	postern_switches_default(&s);
 	s.default_route = world_name("route.contoso.com");
@@ -337,7 +312,7 @@ static void test_default_route(void **state)
 	s.default_route = (struct postern_domain){0};
 	assert_int_equal(discovery_follow_switches(w->d, 1, &s), 0);
 	world_run(w, SECOND);
-	assert_int_equal(ask_tables(w, "fabrikam.com"), 0);
+	assert_int_equal(world_facts(w, "fabrikam.com", &facts), 0);
 	assert_int_equal(facts.facts.state, POSTERN_FACTS_GOOD);
 	world_free(w);
 }
@@ -369,7 +344,7 @@ static void test_wanted_domain(void **state)
 	struct discovery_item item;
 
 	(void)state;
-	fabrikam(w);
+	world_fabrikam(w);
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(discovery_wanted(w->d, &name, false, on_told, &t, NULL), 0);
 	assert_int_equal(t.n, 0);
@@ -389,7 +364,7 @@ static void test_wanted_domain(void **state)
 	// In the end it is forgotten.
 	world_run(w, 130 * MINUTE);
 	assert_int_equal(discovery_find(w->d, &name, false, &item), -ENOENT);
-	assert_int_equal(ask_tables(w, "fabrikam.com"), -ENOENT);
+	assert_int_equal(world_facts(w, "fabrikam.com", &facts), -ENOENT);
 	world_free(w);
 }
 
@@ -401,7 +376,7 @@ static void test_cancelled_wait(void **state)
 	struct discovery_wait *first, *second;
 
 	(void)state;
-	fabrikam(w);
+	world_fabrikam(w);
 	assert_int_equal(discovery_wanted(w->d, &name, false, on_told, &t, &first), 0);
 	assert_int_equal(discovery_wanted(w->d, &name, false, on_told, &t, &second), 0);
 	discovery_wait_cancel(first);

@@ -18,32 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SECOND 1000000u
-#define MINUTE (60 * (uint64_t)SECOND)
-
 static struct postern_facts_copy facts;
-
-static int ask_tables(struct world *w, const char *domain)
-{
-	const struct postern_domain name = world_name(domain);
-
-	return postern_policy_get_facts(w->tables, &name, &facts);
-}
-
-static uint64_t counted(struct world *w, enum discovery_counter c)
-{
-	struct discovery_stats s;
-
-	discovery_read(w->d, &s);
-	return s.counters[c];
-}
-
-static void fabrikam(struct world *w)
-{
-	world_srv(w, "fabrikam.com", 3600, 10, 0, "sip.fabrikam.com");
-	world_address(w, "sip.fabrikam.com", 3600, "192.0.2.5");
-	world_address(w, "sip.fabrikam.com", 3600, "2001:db8::5");
-}
 
 struct told {
 	unsigned n;
@@ -73,7 +48,7 @@ static void test_silent_domains_delay_no_other(void **state)
 	char domain[64];
 
 	(void)state;
-	fabrikam(w);
+	world_fabrikam(w);
 	world_follow(w, "fabrikam.com", NULL);
 	world_run(w, SECOND);
 	snprintf(w->odd, sizeof(w->odd), ".silent.example");
@@ -113,7 +88,7 @@ static void test_waiting_has_an_end(void **state)
 	}
 	world_run(w, 9 * SECOND);
 	assert_int_equal(t.n, 5000);
-	assert_true(counted(w, DISCOVERY_OVERLOAD_COUNT) > 0);
+	assert_true(world_counted(w, DISCOVERY_OVERLOAD_COUNT) > 0);
 	world_free(w);
 }
 
@@ -178,11 +153,11 @@ static void test_other_resolver_is_asked(void **state)
 	for (unsigned i = 0; i < sizeof(moods) / sizeof(moods[0]); i++) {
 		struct world *w = world_new(2, NULL);
 
-		fabrikam(w);
+		world_fabrikam(w);
 		w->resolver[0] = moods[i];
 		world_follow(w, "fabrikam.com", NULL);
 		world_run(w, 10 * SECOND);
-		assert_int_equal(ask_tables(w, "fabrikam.com"), 0);
+		assert_int_equal(world_facts(w, "fabrikam.com", &facts), 0);
 		assert_int_equal(facts.facts.state, POSTERN_FACTS_GOOD);
 		world_free(w);
 	}
@@ -259,10 +234,10 @@ static void test_new_partner_goes_first(void **state)
 		world_follow(w, domain, NULL);
 	}
 	world_run(w, 2 * SECOND);
-	fabrikam(w);
+	world_fabrikam(w);
 	world_follow(w, "fabrikam.com", NULL);
 	world_run(w, 100000);
-	assert_int_equal(ask_tables(w, "fabrikam.com"), 0);
+	assert_int_equal(world_facts(w, "fabrikam.com", &facts), 0);
 	assert_int_equal(facts.facts.state, POSTERN_FACTS_GOOD);
 	world_free(w);
 }
@@ -375,7 +350,7 @@ static void test_long_failure_is_told(void **state)
 	discovery_read(w->d, &stats);
 	assert_int_equal(stats.failing_long, 1);
 	assert_string_equal(stats.example.text, "fabrikam.com");
-	fabrikam(w);
+	world_fabrikam(w);
 	w->resolver[0] = WORLD_ANSWERS;
 	world_run(w, 20 * MINUTE);
 	discovery_read(w->d, &stats);
@@ -455,11 +430,11 @@ static void test_flush(void **state)
 	const struct postern_domain name = world_name("fabrikam.com");
 
 	(void)state;
-	fabrikam(w);
+	world_fabrikam(w);
 	world_follow(w, "fabrikam.com", NULL);
 	world_run(w, SECOND);
 	assert_int_equal(discovery_flush(w->d, &name), 1);
-	assert_int_equal(ask_tables(w, "fabrikam.com"), 0);
+	assert_int_equal(world_facts(w, "fabrikam.com", &facts), 0);
 	world_run(w, SECOND);
 	assert_true(w->asked > 3);
 	const uint64_t asked = w->asked;
@@ -467,7 +442,7 @@ static void test_flush(void **state)
 	assert_int_equal(discovery_flush(w->d, NULL), 2);
 	world_run(w, SECOND);
 	assert_true(w->asked > asked);
-	assert_int_equal(ask_tables(w, "fabrikam.com"), 0);
+	assert_int_equal(world_facts(w, "fabrikam.com", &facts), 0);
 	assert_int_equal(facts.facts.state, POSTERN_FACTS_GOOD);
 	world_free(w);
 }
@@ -545,7 +520,7 @@ static void test_lookup(void **state)
 	struct answered x = {0};
 
 	(void)state;
-	fabrikam(w);
+	world_fabrikam(w);
 	assert_int_equal(discovery_lookup(w->d, &name, DISCOVERY_A, on_answered, &x, NULL), 0);
 	world_run(w, SECOND);
 	assert_int_equal(x.n, 1);
